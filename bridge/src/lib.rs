@@ -1,0 +1,1 @@
+//! http and bytes types to and from the Wharf ABI, compiled into each side.

@@ -1,0 +1,1 @@
+//! Configuration: file, environment and secret files become typed values that remember where they came from.

@@ -1,0 +1,5 @@
+//! Pure rules: no I/O, no runtime. What a route, a finding, a state and a status are.
+
+pub mod finding;
+pub mod route;
+pub mod status;

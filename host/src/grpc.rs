@@ -1,0 +1,1 @@
+//! gRPC at the edge: health, reflection, JSON transcoding.

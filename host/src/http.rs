@@ -1,0 +1,3 @@
+//! The listener: server, route table, limits, problem+json.
+
+pub mod body;

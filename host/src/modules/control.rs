@@ -1,0 +1,92 @@
+//! What the admin API and the command line may ask of a running host.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::finding::Finding;
+use crate::domain::route::{Lane, Policy};
+use crate::domain::status::{HostStatus, ModuleStatus};
+
+/// A boxed future, so that the trait can be an object.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
+
+/// Why a request to the host was refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[error("{message}")]
+pub struct ControlError {
+    /// Stable, dotted: `module.unknown`, `module.needed`, `module.static`, `reload.refused`, `internal`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Findings of the loading stages, if the cause is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// What would happen if the folder were loaded now. No module code runs to find out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Modules that would load, in start order.
+    pub order: Vec<PlannedModule>,
+    /// Everything that is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// One line of a [`Plan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedModule {
+    /// Module id.
+    pub id: String,
+    /// Version in the file.
+    pub version: String,
+    /// The file; none when linked in.
+    pub file: Option<String>,
+    /// SHA-256 of the file, hex.
+    pub hash: Option<String>,
+    /// `load`, `replace`, `keep`, `skip` (disabled or not enabled yet) or `refuse`.
+    pub action: String,
+    /// Why, where `action` needs a reason.
+    pub reason: Option<String>,
+}
+
+/// One row of `wharf routes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RouteRow {
+    /// Module that serves it.
+    pub module: String,
+    /// HTTP or gRPC.
+    pub lane: Lane,
+    /// Method, `*` for all; `POST` for gRPC.
+    pub method: String,
+    /// Full path template, with the prefix.
+    pub path: String,
+    /// Who may call it.
+    pub policy: Policy,
+}
+
+/// A running host, as its operators see it.
+pub trait Control: Send + Sync + 'static {
+    /// Status of the node and of every module.
+    fn status(&self) -> Answer<'_, HostStatus>;
+    /// Status of one module; `module.unknown` when there is none.
+    fn module<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
+    /// Stages 1 to 5 over the plugins folder, together with what runs now.
+    fn plan(&self) -> Answer<'_, Plan>;
+    /// Marks a module as wanted and loads it.
+    fn enable<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
+    /// Marks a module as unwanted, drains and stops it. `module.needed` unless `force` when others require it.
+    fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus>;
+    /// Loads the file that is in the folder now beside the running build and swaps.
+    fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
+    /// Re-reads configuration and folder; loads what is new, reloads what changed.
+    fn rescan(&self) -> Answer<'_, Plan>;
+    /// All routes that are served now.
+    fn routes(&self) -> Answer<'_, Vec<RouteRow>>;
+    /// Sets log levels at run time, such as `info,blog=debug`. Returns the directives now in force.
+    fn set_log<'a>(&'a self, directives: &'a str) -> Answer<'a, String>;
+}

@@ -1,0 +1,63 @@
+//! What the listener sees of a module: something that takes a request.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Instant;
+
+use http::{Request, Response};
+
+use crate::domain::route::Lane;
+use crate::http::body::Body;
+
+/// What the host knows of a call beside the request itself.
+#[derive(Clone, Debug)]
+pub struct CallInfo {
+    /// Request id: taken from a trusted proxy or made here. At most 64 visible ASCII characters.
+    pub request_id: String,
+    /// W3C trace id, 16 bytes, all zero when there is none.
+    pub trace_id: [u8; 16],
+    /// W3C parent span id for the callee.
+    pub span_id: [u8; 8],
+    /// W3C trace flags.
+    pub trace_flags: u8,
+    /// Address of the peer, after trusted proxies.
+    pub peer: Option<SocketAddr>,
+    /// When the caller stops waiting.
+    pub deadline: Option<Instant>,
+    /// Module that calls, for calls from module to module.
+    pub caller: Option<String>,
+}
+
+/// Why an endpoint did not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusedBecause {
+    /// This instance drains: look in the route table again.
+    Draining,
+    /// Too many calls in flight in this module.
+    Busy,
+    /// Not running, or quarantined.
+    Unavailable,
+}
+
+/// A request that was not taken, given back whole.
+pub struct Refused {
+    /// The request, untouched.
+    pub request: Request<Body>,
+    /// Why.
+    pub because: RefusedBecause,
+}
+
+/// A response to come. Dropping it ends the module's work on the call.
+pub type Responding = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// A module instance behind its drain gate.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Takes a request, or gives it back at once. The call counts as in flight until the response body has
+    /// ended or was dropped. The response carries module failures already as problem+json or gRPC status.
+    ///
+    /// # Errors
+    /// [`Refused`] with the request, when the gate is closed.
+    fn call(&self, lane: Lane, request: Request<Body>, info: CallInfo) -> Result<Responding, Box<Refused>>;
+}

@@ -1,0 +1,1 @@
+//! One trait a file for each outside system, each with an in-memory form.

@@ -1,0 +1,1 @@
+//! The core services given to modules, one file each.

@@ -1,0 +1,1 @@
+//! wharf.toml: types, parsing, validation and the embedded section; no I/O.

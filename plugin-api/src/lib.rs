@@ -1,0 +1,1 @@
+//! The stable ABI between the Wharf host and its modules, and nothing else.

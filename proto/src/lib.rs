@@ -1,0 +1,1 @@
+//! Wharf's gRPC APIs: committed generated code and descriptor sets.

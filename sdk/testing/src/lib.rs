@@ -1,0 +1,1 @@
+//! A TestHost: the Wharf host library with in-memory ports and no sockets.

@@ -1,0 +1,1 @@
+//! End-to-end tests: the real binary, real libraries; and the repository's own rules.
