@@ -1,1 +1,22 @@
 //! Wharf's gRPC APIs: committed generated code and descriptor sets.
+//!
+//! Whoever calls or serves one of these APIs depends on this crate; nobody needs `protoc`. Modules
+//! outside the repository generate the code of their own APIs with [`codegen`] (feature `codegen`).
+//!
+//! ```
+//! use wharf_proto::options::v1::{Policy, policy::Kind};
+//!
+//! let policy = Policy { kind: Some(Kind::Require("blog.post.write".into())), rate_class: String::new() };
+//! assert_eq!(policy.kind, Some(Kind::Require("blog.post.write".into())));
+//! ```
+
+#[cfg(feature = "codegen")]
+pub mod codegen;
+pub mod options;
+
+/// Encoded `FileDescriptorSet` of every API in this crate, with everything they import.
+pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
+
+/// The `.proto` files of this crate, as (name to import, text). They are what an `import "wharf/..."`
+/// line in a module's own file resolves to.
+pub const PROTO_FILES: &[(&str, &str)] = &[("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto"))];
