@@ -16,9 +16,11 @@
 mod artifacts;
 mod process;
 mod server;
+mod trace;
 mod workspace;
 
 pub use artifacts::{install, libraries, library, wharf_binary};
 pub use process::Process;
 pub use server::{Answer, ServerOptions, TestServer};
+pub use trace::mapped_executable;
 pub use workspace::{metadata, root, scratch};
