@@ -1,0 +1,159 @@
+//! The embedded manifest: what a module says about itself before a line of it runs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use semver::{Version, VersionReq};
+use serde::{Deserialize, Serialize};
+
+use crate::abi::Abi;
+use crate::grammar;
+
+/// A manifest as it stands in the library: `wharf.toml` plus what the build knew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this form; [`crate::FORMAT`].
+    pub format: u32,
+    /// The ABI the module was built for.
+    pub abi: Abi,
+    /// Version of the SDK it was built with.
+    pub sdk: String,
+    /// Version of the compiler.
+    pub rustc: String,
+    /// Target triple.
+    pub target: String,
+    /// Panic strategy of the build.
+    pub panic: Panic,
+    /// `^[a-z][a-z0-9-]{0,39}$`.
+    pub id: String,
+    /// The module's own version.
+    pub version: Version,
+    /// One line for people.
+    pub description: String,
+    /// `Name <address>`, in the author's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<String>,
+    /// SPDX expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Which runtime its futures expect.
+    #[serde(default)]
+    pub runtime: Runtime,
+    /// Other modules it needs, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, ModuleRequirement>,
+    /// Core services it imports: name to major version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, u32>,
+    /// Its HTTP side.
+    pub http: Http,
+    /// Its gRPC side; the descriptor set stands beside the JSON in the section.
+    #[serde(default)]
+    pub grpc: Grpc,
+    /// Permissions it defines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<Permission>,
+    /// Events it publishes and takes.
+    #[serde(default)]
+    pub events: Events,
+    /// Jobs it offers to the scheduler.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Job>,
+    /// JSON schema of its config section; none when it takes no configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_schema: Option<serde_json::Value>,
+}
+
+/// What happens in the module's build when it panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Panic {
+    /// Caught at the entry point; the call fails.
+    Unwind,
+    /// The process ends; the host refuses such modules.
+    Abort,
+}
+
+/// Which runtime a module's futures expect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// A small tokio runtime of the module's own, entered in every entry point.
+    #[default]
+    Tokio,
+    /// None: sleep and spawn come from the host.
+    None,
+}
+
+/// What is asked of another module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleRequirement {
+    /// Range of versions that will do.
+    #[schemars(with = "String")]
+    pub version: VersionReq,
+    /// Whether the module runs without it.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// The HTTP side of a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// What all its paths begin with, such as `/greeter`.
+    pub prefix: String,
+}
+
+/// The gRPC side of a module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Grpc {
+    /// Full names, such as `greeter.v1.Greeter`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
+}
+
+/// A permission the module defines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Permission {
+    /// Dotted, begins with the module's id: `greeter.greeting.write`.
+    pub name: String,
+    /// One line for whoever grants it.
+    pub description: String,
+}
+
+/// Event subjects, both ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Subjects it publishes; each begins with the module's id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publishes: Vec<String>,
+    /// Subjects it takes, of its own or of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribes: Vec<String>,
+}
+
+/// A job the module offers to the scheduler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Unique in the module.
+    pub name: String,
+    /// One line for operators.
+    pub description: String,
+    /// Five cron fields; none for a job that runs only when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+}
+
+impl Manifest {
+    /// Name of the symbol the library exports: `wharf_root_v1_` and the id with `_` for `-`.
+    #[must_use]
+    pub fn root_symbol(&self) -> String {
+        grammar::root_symbol(&self.id)
+    }
+}

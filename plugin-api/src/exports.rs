@@ -1,0 +1,21 @@
+//! What a module gives the host: exports, one file each, found by name and major version.
+//!
+//! The host is the asker, so its layout is the interface and an export never grows: `http` 2 would come beside `http` 1.
+
+pub mod http;
+
+macro_rules! exports {
+    ($($name:literal, $major:literal => $object:ty;)*) => {
+        $(impl crate::object::Interface for $object {
+            const NAME: &'static str = $name;
+            const MAJOR: u16 = $major;
+        })*
+
+        /// Name and major of every export in this version of the ABI.
+        pub const ALL: &[(&str, u16)] = &[$(($name, $major)),*];
+    };
+}
+
+exports! {
+    "http", 1 => http::HttpExport;
+}
