@@ -1,1 +1,26 @@
-//! End-to-end tests: the real binary, real libraries; and the repository's own rules.
+//! Support for the end-to-end tests in `tests/`: the real libraries, the real binary, and processes that
+//! end with the test that started them.
+//!
+//! ```no_run
+//! use wharf_tests::{ServerOptions, TestServer};
+//!
+//! let server = TestServer::start(ServerOptions { modules: &["greeter"], ..ServerOptions::default() });
+//! assert_eq!(server.get("/greeter/hello/Ada").status, 200);
+//! ```
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "test support: what fails here fails the test that called it, with the reason"
+)]
+
+mod artifacts;
+mod process;
+mod server;
+mod trace;
+mod workspace;
+
+pub use artifacts::{install, libraries, library, wharf_binary};
+pub use process::Process;
+pub use server::{Answer, ServerOptions, TestServer};
+pub use trace::mapped_executable;
+pub use workspace::{metadata, root, scratch};

@@ -1,0 +1,76 @@
+# Names for the commands that people and CI run. No logic here: cargo and `wharf` do the work.
+
+## make run           build the host and the sample modules, load them into it and serve on 127.0.0.1:8080
+## make plugins       build the sample modules and copy them where a host started with `make run` sees them
+## make test          every test that needs no server, no root and no protoc
+## make test-servers  the tests that need installed programs; installs what is missing and says so
+## make check         format, lints, docs, dependencies, and the repository's own rules
+## make bench         the measurements, each with its command
+## make proto         write the generated code of all .proto files again
+## make help          this list
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := $(CURDIR)/target/tools
+SUFFIX := $(if $(filter Darwin,$(shell uname)),dylib,so)
+LIBRARIES := $(foreach name,hello_module greeter,$(TARGET)/debug/lib$(name).$(SUFFIX))
+HOME_OF_RUN := $(CURDIR)/.wharf
+DENY_VERSION := 0.20.2
+
+export PATH := $(TOOLS)/bin:$(PATH)
+
+.PHONY: help run build plugins test test-servers check fmt clippy doc deny tidy bench proto
+
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+run: plugins
+	WHARF_DATA_DIR=$(HOME_OF_RUN) $(TARGET)/debug/wharf serve --dev
+
+# One command for host and modules, the same as in tests/src/artifacts.rs: what they share is built once.
+build:
+	$(CARGO) build --workspace --lib --bins
+
+plugins: build
+	install -d -m 0700 $(HOME_OF_RUN) $(HOME_OF_RUN)/plugins
+	install -C -m 0700 $(LIBRARIES) $(HOME_OF_RUN)/plugins
+
+test:
+ifneq ($(shell command -v cargo-nextest),)
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --workspace --doc
+else
+	$(CARGO) test --workspace
+endif
+
+test-servers:
+	bash tests/tools.sh $(TOOLS)
+	$(CARGO) test --workspace --features wharf-tests/servers --test servers
+
+check: fmt clippy doc deny tidy
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --lib --no-deps
+
+# Without its debug information the tool builds in about a minute on two cores.
+deny: $(if $(shell command -v cargo-deny),,$(TOOLS)/bin/cargo-deny)
+	$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
+
+$(TOOLS)/bin/cargo-deny:
+	@echo "cargo-deny is missing: building version $(DENY_VERSION) into $(TOOLS)"
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --debug --root $(TOOLS)
+
+tidy:
+	$(CARGO) test --workspace --test tidy
+
+bench:
+	$(CARGO) bench --workspace --bench '*'
+
+proto:
+	UPDATE=1 $(CARGO) test --workspace --test generated

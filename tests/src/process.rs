@@ -1,0 +1,202 @@
+//! A child process whose output is kept and which ends with the test that started it.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running program. Dropping it kills it, by its id, and waits for its end.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    output: Arc<Output>,
+}
+
+/// Everything the program printed, standard output and error together in order of arrival.
+#[derive(Debug, Default)]
+struct Output {
+    text: Mutex<String>,
+    grew: Condvar,
+}
+
+impl Process {
+    /// Starts a program and keeps what it prints.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = Arc::new(Output::default());
+        if let Some(stream) = child.stdout.take() {
+            Output::follow(&output, stream);
+        }
+        if let Some(stream) = child.stderr.take() {
+            Output::follow(&output, stream);
+        }
+        Self { child, output }
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything printed so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output.lock().clone()
+    }
+
+    /// Waits until the program has printed `text` and returns everything printed so far.
+    ///
+    /// # Panics
+    /// When it has not within the limit; the message has what was printed.
+    pub fn wait_for_output(&self, text: &str, limit: Duration) -> String {
+        let until = Instant::now() + limit;
+        let mut printed = self.output.lock();
+        while !printed.contains(text) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {text:?} within {limit:?}; printed so far:\n{printed}");
+            printed = self
+                .output
+                .grew
+                .wait_timeout(printed, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        printed.clone()
+    }
+
+    /// How the program ended, or `None` while it runs.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child
+            .try_wait()
+            .unwrap_or_else(|error| panic!("cannot wait for process {}: {error}", self.id()))
+    }
+
+    /// Waits for the program to end by itself.
+    ///
+    /// # Panics
+    /// When it has not within the limit; the message has what was printed.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let ended = until(limit, || self.try_wait());
+        ended.unwrap_or_else(|| {
+            panic!(
+                "process {} has not ended within {limit:?}; it printed:\n{}",
+                self.id(),
+                self.output()
+            )
+        })
+    }
+
+    /// Sends a signal by its name: `TERM`, `HUP`.
+    ///
+    /// # Panics
+    /// When the process has ended already.
+    pub fn signal(&self, name: &str) {
+        // The shell's own kill: bare machines have no program of that name, and the standard library only kills.
+        let command = format!("kill -{name} {}", self.id());
+        let sent = Command::new("sh").args(["-c", &command]).status();
+        assert!(
+            sent.as_ref().is_ok_and(ExitStatus::success),
+            "cannot send {name} to process {}: {sent:?}",
+            self.id()
+        );
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) {
+        let output = Arc::clone(output);
+        thread::spawn(move || {
+            let mut reader = BufReader::new(stream);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                output.lock().push_str(&String::from_utf8_lossy(&line));
+                output.grew.notify_all();
+                line.clear();
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks until there is an answer or the time is over.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "between two looks at a condition with a deadline, in a thread of a test"
+)]
+pub(crate) fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn output_of_both_streams_is_kept() {
+        let mut process = shell("echo one; echo two >&2; exit 3");
+        assert_eq!(process.wait(LIMIT).code(), Some(3));
+        process.wait_for_output("one\n", LIMIT);
+        process.wait_for_output("two\n", LIMIT);
+    }
+
+    #[test]
+    fn a_signal_reaches_the_process() {
+        let mut process = shell("trap 'echo told; exit 4' TERM; echo ready; while :; do sleep 0.01; done");
+        process.wait_for_output("ready", LIMIT);
+        process.signal("TERM");
+        assert_eq!(process.wait(LIMIT).code(), Some(4));
+        process.wait_for_output("told", LIMIT);
+    }
+
+    #[test]
+    fn a_dropped_process_is_gone() {
+        let process = shell("echo ready; exec sleep 1000");
+        process.wait_for_output("ready", LIMIT);
+        let entry = format!("/proc/{}", process.id());
+        assert!(Path::new(&entry).exists() || cfg!(not(target_os = "linux")));
+        drop(process);
+        assert!(!Path::new(&entry).exists());
+    }
+
+    #[test]
+    #[should_panic(expected = "printed so far:\nready")]
+    fn output_that_never_comes_is_reported_with_what_came() {
+        let process = shell("echo ready; exec sleep 1000");
+        process.wait_for_output("ready", LIMIT);
+        process.wait_for_output("never", Duration::from_millis(20));
+    }
+
+    fn shell(script: &str) -> Process {
+        Process::start(Command::new("sh").args(["-c", script]))
+    }
+}

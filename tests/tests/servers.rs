@@ -1,0 +1,7 @@
+//! Tests against installed programs that others wrote. `make test-servers` installs the programs and runs these.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "servers/protos.rs"]
+mod protos;
+#[path = "servers/trace.rs"]
+mod trace;
