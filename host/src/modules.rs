@@ -2,3 +2,14 @@
 
 pub mod control;
 pub mod endpoint;
+
+pub mod os;
+
+pub mod discover;
+pub mod place;
+pub mod trust;
+
+pub mod inspect;
+pub mod verify;
+
+pub mod plan;
