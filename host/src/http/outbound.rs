@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use super::body::{Body, BoxError};
 use super::gateway::Gateway;
-use super::problem::{ErrorKind, GRPC_STATUS, write_grpc_status};
+use super::problem::{ErrorKind, GRPC_STATUS, GrpcCode, write_grpc_status};
 use super::request_id::RequestId;
 use super::routes::Entry;
 use crate::domain::route::Lane;
@@ -87,12 +87,11 @@ impl ServedBody {
     /// Wraps a response. With a `deadline` the stream of a gRPC call is ended by it with status 4.
     pub(super) fn wrap(response: Response<Body>, mut record: Record, deadline: Option<Instant>) -> Response<Self> {
         record.status = response.status().as_u16();
-        record.grpc_status = grpc_status_of(response.headers());
+        let of_connect = || response.extensions().get::<GrpcCode>().map(|code| code.0);
+        record.grpc_status = grpc_status_of(response.headers()).or_else(of_connect);
         record.error = response.extensions().get::<ErrorKind>().copied();
         let deadline = match deadline {
-            Some(at) if record.lane == Lane::Grpc && !response.body().is_end_stream() => {
-                Some(Box::pin(tokio::time::sleep_until(at.into())))
-            }
+            Some(at) if !response.body().is_end_stream() => Some(Box::pin(tokio::time::sleep_until(at.into()))),
             _ => None,
         };
         record.complete = response.body().is_end_stream();
@@ -116,11 +115,13 @@ impl HttpBody for ServedBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return self.end_with(ErrorKind::Deadline, "deadline exceeded");
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Pending => match self.deadline.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
-                Some(Poll::Ready(())) => self.end_with(ErrorKind::Deadline, "deadline exceeded"),
-                _ => Poll::Pending,
-            },
+            Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Err(error))) if self.record.lane == Lane::Grpc => {
                 tracing::warn!(target: "wharf::http", { request.id = %self.record.request_id, error = %error }, "response stream failed");
                 self.end_with(ErrorKind::Internal, "the response stream failed")
