@@ -2,7 +2,8 @@
 //!
 //! The message is transcoded with the module's descriptors and goes to the same endpoint, under the same policy and
 //! limits, as a gRPC call would. See the Connect protocol reference, "Unary RPC". Unknown JSON fields are ignored,
-//! as in other Connect servers, so that an older module can be called by a newer client.
+//! as in other Connect servers, so that an older module can be called by a newer client; by the rules of protobuf
+//! JSON the unknown name of an enum value is then ignored too.
 
 mod codec;
 mod metadata;

@@ -55,28 +55,28 @@ impl Surfaces {
 }
 
 impl Local for Surfaces {
-    fn call(&self, mut request: Request<Body>) -> Result<Responding, Request<Body>> {
+    fn call(&self, mut request: Request<Body>) -> Result<Responding, Box<Request<Body>>> {
         let is_grpc = request
             .headers()
             .get(http::header::CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         let Some((service, method)) = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/')) else {
-            return Err(request);
+            return Err(Box::new(request));
         };
         match (service, &self.reflection) {
-            _ if !is_grpc => Err(request),
+            _ if !is_grpc => Err(Box::new(request)),
             ("grpc.health.v1.Health", _) => Ok(respond(self.health.clone(), request)),
             ("grpc.reflection.v1.ServerReflection", Some(server)) => Ok(respond(server.clone(), request)),
             ("grpc.reflection.v1alpha.ServerReflection", Some(server)) => {
                 // The messages of v1alpha are those of v1, so only the name differs.
                 let path = format!("/grpc.reflection.v1.ServerReflection/{method}");
                 let Ok(path) = PathAndQuery::from_maybe_shared(path) else {
-                    return Err(request);
+                    return Err(Box::new(request));
                 };
                 *request.uri_mut() = Uri::from(path);
                 Ok(respond(server.clone(), request))
             }
-            _ => Err(request),
+            _ => Err(Box::new(request)),
         }
     }
 }

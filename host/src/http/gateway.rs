@@ -45,7 +45,7 @@ pub trait Local: Send + Sync + 'static {
     ///
     /// # Errors
     /// The request, when the path is not one of its own.
-    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>>;
+    fn call(&self, request: Request<Body>) -> Result<Responding, Box<Request<Body>>>;
 }
 
 /// Takes the requests of one listener. Cheap to share; made with [`Gateway::new`] and the `with_` functions.
@@ -323,7 +323,7 @@ impl Gateway {
         for local in &self.locals {
             match local.call(request) {
                 Ok(responding) => return Ok(responding.await),
-                Err(back) => request = back,
+                Err(back) => request = *back,
             }
         }
         let detail = match wire {

@@ -63,11 +63,11 @@ impl Mount {
 }
 
 impl Local for Probes {
-    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>> {
+    fn call(&self, request: Request<Body>) -> Result<Responding, Box<Request<Body>>> {
         let ready = match request.uri().path() {
             "/livez" => false,
             "/readyz" => true,
-            _ => return Err(request),
+            _ => return Err(Box::new(request)),
         };
         if !is_read(request.method()) {
             return Ok(Box::pin(std::future::ready(wrong_method())));
@@ -86,9 +86,9 @@ impl Local for Probes {
 }
 
 impl<F: Fn() -> String + Send + Sync + 'static> Local for Metrics<F> {
-    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>> {
+    fn call(&self, request: Request<Body>) -> Result<Responding, Box<Request<Body>>> {
         if request.uri().path() != "/metrics" {
-            return Err(request);
+            return Err(Box::new(request));
         }
         let mut response = if is_read(request.method()) {
             text(StatusCode::OK, (self.0)())
@@ -103,14 +103,14 @@ impl<F: Fn() -> String + Send + Sync + 'static> Local for Metrics<F> {
 }
 
 impl Local for Mount {
-    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>> {
+    fn call(&self, request: Request<Body>) -> Result<Responding, Box<Request<Body>>> {
         let rest = request.uri().path().strip_prefix(&*self.prefix);
         if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Err(request);
+            return Err(Box::new(request));
         }
         let (mut head, body) = request.into_parts();
         if super::gateway::strip_target(&mut head, &self.prefix).is_none() {
-            return Err(Request::from_parts(head, body));
+            return Err(Box::new(Request::from_parts(head, body)));
         }
         let answer = self.router.clone().call(Request::from_parts(head, body));
         Ok(Box::pin(async move {

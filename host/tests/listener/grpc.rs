@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tonic::Code;
 use wharf_host::domain::route::Policy;
 use wharf_host::grpc::policy::methods_from_pool;
+use wharf_host::http::body::Body;
 use wharf_host::http::problem::{ErrorKind, Problem};
 use wharf_host::http::routes::Mounted;
 use wharf_host::modules::endpoint::RefusedBecause;
@@ -15,26 +16,46 @@ use crate::rig::*;
 
 #[tokio::test]
 async fn unary_streaming_and_bidirectional_calls_work_beside_http() {
-    let host = Host::start(vec![lab(&Alive::default()), module("greeter", vec![route("GET", "/")], mirror("greeter"))]);
+    let host = Host::start(vec![
+        lab(&Alive::default()),
+        module("greeter", vec![route("GET", "/")], mirror("greeter")),
+    ]);
     let mut client = LabClient::connect(host.address).await;
     let answer = client.unary("/lab.v1.Lab/Echo", note("hello"), None).await.unwrap();
     assert_eq!(answer.metadata().get("x-color-seen").unwrap(), "red");
     assert_eq!(answer.get_ref().text, "hello");
 
-    let counted: Vec<_> = client.count(Note { big: 1000, ..Note::default() }, None).await.unwrap().map(|item| item.unwrap().text).collect().await;
+    let counted: Vec<_> = client
+        .count(
+            Note {
+                big: 1000,
+                ..Note::default()
+            },
+            None,
+        )
+        .await
+        .unwrap()
+        .map(|item| item.unwrap().text)
+        .collect()
+        .await;
     assert_eq!(counted.len(), 1000);
 
     let (say, said) = tokio::sync::mpsc::channel(1);
     let mut heard = client.chat(tokio_stream::wrappers::ReceiverStream::new(said)).await.unwrap();
     for word in ["one", "two"] {
         say.send(note(word)).await.unwrap();
-        assert_eq!(soon("an echo", heard.message()).await.unwrap().unwrap().text, format!("you said {word}"));
+        assert_eq!(
+            soon("an echo", heard.message()).await.unwrap().unwrap().text,
+            format!("you said {word}")
+        );
     }
     drop(say);
     assert!(soon("the end", heard.message()).await.unwrap().is_none());
 
     assert_eq!(Client::http1(host.address).await.get("/greeter").await.0, 200);
-    let seen = host.sees("the chat is recorded", |seen| seen.route.as_deref() == Some("/lab.v1.Lab/Chat")).await;
+    let seen = host
+        .sees("the chat is recorded", |seen| seen.route.as_deref() == Some("/lab.v1.Lab/Chat"))
+        .await;
     assert_eq!((seen.status, seen.grpc, seen.complete), (200, Some(0), true));
 }
 
@@ -53,11 +74,20 @@ async fn statuses_arrive_in_trailers_and_after_a_stream() {
 
 #[tokio::test]
 async fn what_the_host_refuses_is_a_grpc_status_too() {
-    let panicked = endpoint(|_, _, info| async move { Problem::response(ErrorKind::Panicked, "the module panicked", &info.request_id, true) });
-    let broken = Mounted { prefix: None, grpc: vec![grpc_method("broken.v1.Broken", "Call")], ..module("broken", Vec::new(), panicked) };
+    let panicked =
+        endpoint(|_, _, info| async move { Problem::response(ErrorKind::Panicked, "the module panicked", &info.request_id, true) });
+    let broken = Mounted {
+        prefix: None,
+        grpc: vec![grpc_method("broken.v1.Broken", "Call")],
+        ..module("broken", Vec::new(), panicked)
+    };
     let busy = endpoint(|_, _, _| async { text("never") });
     *busy.refuse.lock().unwrap() = Some(RefusedBecause::Busy);
-    let busy = Mounted { prefix: None, grpc: vec![grpc_method("busy.v1.Busy", "Call")], ..module("busy", Vec::new(), busy) };
+    let busy = Mounted {
+        prefix: None,
+        grpc: vec![grpc_method("busy.v1.Busy", "Call")],
+        ..module("busy", Vec::new(), busy)
+    };
     let host = Host::start(vec![lab(&Alive::default()), broken, busy]);
     let mut client = LabClient::connect(host.address).await;
     for (method, code) in [
@@ -77,9 +107,15 @@ async fn a_callers_deadline_ends_a_call_before_and_within_its_stream() {
     let host = Host::start(vec![lab(&alive)]);
     let mut client = LabClient::connect(host.address).await;
     let started = Instant::now();
-    let status = client.unary("/lab.v1.Lab/Echo", note("hang"), Some(Duration::from_millis(50))).await.unwrap_err();
+    let status = client
+        .unary("/lab.v1.Lab/Echo", note("hang"), Some(Duration::from_millis(50)))
+        .await
+        .unwrap_err();
     assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled), "{status:?}");
-    let mut stream = client.count(Note { big: 1, ..note("hang") }, Some(Duration::from_millis(100))).await.unwrap();
+    let mut stream = client
+        .count(Note { big: 1, ..note("hang") }, Some(Duration::from_millis(100)))
+        .await
+        .unwrap();
     assert!(stream.message().await.unwrap().is_some());
     let status = soon("the deadline", stream.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
@@ -102,10 +138,33 @@ async fn a_client_that_goes_away_ends_the_modules_stream() {
     assert!(!seen.complete);
 }
 
+#[tokio::test]
+async fn a_stream_that_breaks_in_a_module_ends_with_status_13() {
+    let breaking = endpoint(|_, _, _| async {
+        let one = [0, 0, 0, 0, 3, 10, 1, b'x'];
+        let frames = stream::iter([Ok(http_body::Frame::data(bytes::Bytes::copy_from_slice(&one))), Err("broken")]);
+        let mut response = http::Response::new(Body::new(http_body_util::StreamBody::new(frames)));
+        response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        response
+    });
+    let module = Mounted {
+        prefix: None,
+        grpc: vec![grpc_method("lab.v1.Lab", "Count")],
+        ..module("lab", Vec::new(), breaking)
+    };
+    let host = Host::start(vec![module]);
+    let mut stream = LabClient::connect(host.address).await.count(note(""), None).await.unwrap();
+    assert_eq!(stream.message().await.unwrap().unwrap().text, "x");
+    assert_eq!(soon("the end", stream.message()).await.unwrap_err().code(), Code::Internal);
+}
+
 #[test]
 fn policies_are_read_from_descriptors() {
     let methods = methods_from_pool(&pool(), &["lab.v1.Lab".to_owned()]).unwrap();
-    let found: Vec<_> = methods.iter().map(|method| (method.method.as_str(), method.policy.clone(), method.rate_class.as_deref())).collect();
+    let found: Vec<_> = methods
+        .iter()
+        .map(|method| (method.method.as_str(), method.policy.clone(), method.rate_class.as_deref()))
+        .collect();
     assert_eq!(
         found,
         [
@@ -121,7 +180,10 @@ fn policies_are_read_from_descriptors() {
 #[test]
 fn a_method_without_a_clear_policy_is_a_finding() {
     let findings = methods_from_pool(&pool(), &["lab.v1.Careless".to_owned(), "lab.v1.Missing".to_owned()]).unwrap_err();
-    let found: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.what.as_str())).collect();
+    let found: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.code.as_str(), finding.what.as_str()))
+        .collect();
     let expected = "expected one of public, authenticated, require";
     assert_eq!(found.len(), 4);
     for (place, start) in [

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use wharf_host::http::server::Listener;
 
+use crate::rig::*;
+
 const CHILD: &str = "WHARF_TEST_INHERITS";
 
 /// Runs only inside the child; in a normal run it has nothing to do.
@@ -17,7 +19,10 @@ fn child_reports_what_it_inherits() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _entered = runtime.enter();
     let report = match Listener::inherited() {
-        Ok(sockets) => sockets.iter().map(|socket| format!("{}={} ", socket.name, socket.listener.address())).collect(),
+        Ok(sockets) => sockets
+            .iter()
+            .map(|socket| format!("{}={} ", socket.name, socket.listener.address()))
+            .collect(),
         Err(error) => format!("error: {error}"),
     };
     std::fs::write(std::env::var_os(CHILD).unwrap(), report).unwrap();
@@ -30,12 +35,22 @@ fn child(descriptors: &[std::os::fd::BorrowedFd<'_>], variables: &str) -> String
     let places = ["<&0", "<&1"];
     assert!(descriptors.len() <= places.len());
     // Standard input and output carry the sockets to the shell, which moves them to 3 and 4.
-    let moves: String = (0..descriptors.len()).map(|place| format!(" {}{}", place + 3, places[place])).collect();
+    let moves: String = (0..descriptors.len())
+        .map(|place| format!(" {}{}", place + 3, places[place]))
+        .collect();
     let script = format!("exec \"$0\" child_reports_what_it_inherits --nocapture{moves} 0</dev/null 1>/dev/null");
     let script = format!("export LISTEN_PID=$$ {variables}; {script}");
     let mut command = Command::new("sh");
-    command.arg("-c").arg(script).arg(std::env::current_exe().unwrap()).env(CHILD, report.path());
-    let copy = |place: usize| descriptors.get(place).map_or_else(Stdio::null, |fd| Stdio::from(fd.try_clone_to_owned().unwrap()));
+    command
+        .arg("-c")
+        .arg(script)
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, report.path());
+    let copy = |place: usize| {
+        descriptors
+            .get(place)
+            .map_or_else(Stdio::null, |fd| Stdio::from(fd.try_clone_to_owned().unwrap()))
+    };
     let status = command.stdin(copy(0)).stdout(copy(1)).status().unwrap();
     let report = std::fs::read_to_string(report.path()).unwrap();
     assert!(status.success() || report.starts_with("error"), "{status} {report}");
@@ -46,9 +61,25 @@ fn child(descriptors: &[std::os::fd::BorrowedFd<'_>], variables: &str) -> String
 fn named_sockets_are_taken_in_order() {
     let (one, two) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let report = child(&[one.as_fd(), two.as_fd()], "LISTEN_FDS=2 LISTEN_FDNAMES=public:management");
-    assert_eq!(report, format!("public={} management={} ", one.local_addr().unwrap(), two.local_addr().unwrap()));
+    assert_eq!(
+        report,
+        format!("public={} management={} ", one.local_addr().unwrap(), two.local_addr().unwrap())
+    );
     let report = child(&[one.as_fd()], "LISTEN_FDS=1");
     assert_eq!(report, format!("unknown={} ", one.local_addr().unwrap()));
+}
+
+/// What a restart without a refused connection needs: the successor accepts on the socket of a running server.
+#[tokio::test]
+async fn a_running_server_hands_its_socket_over() {
+    let host = Host::start(vec![module("greeter", vec![route("GET", "/")], mirror("greeter"))]);
+    let socket = host.server.socket().unwrap();
+    let address = host.address;
+    let report = tokio::task::spawn_blocking(move || child(&[socket.as_fd()], "LISTEN_FDS=1 LISTEN_FDNAMES=public"))
+        .await
+        .unwrap();
+    assert_eq!(report, format!("public={address} "));
+    assert_eq!(Client::http1(address).await.get("/greeter").await.0, 200);
 }
 
 #[test]
@@ -61,5 +92,8 @@ fn sockets_for_another_process_are_left_alone() {
 fn something_that_is_no_listening_socket_is_an_error_that_names_it() {
     let file = tempfile::tempfile().unwrap();
     let report = child(&[file.as_fd()], "LISTEN_FDS=1 LISTEN_FDNAMES=public");
-    assert!(report.starts_with("error: inherited descriptor 3 (public) is not a listening TCP socket"), "{report}");
+    assert!(
+        report.starts_with("error: inherited descriptor 3 (public) is not a listening TCP socket"),
+        "{report}"
+    );
 }

@@ -44,7 +44,10 @@ pub struct Note {
 type Notes = Pin<Box<dyn Stream<Item = Result<Note, Status>> + Send>>;
 
 pub fn note(text: impl Into<String>) -> Note {
-    Note { text: text.into(), ..Note::default() }
+    Note {
+        text: text.into(),
+        ..Note::default()
+    }
 }
 
 /// Descriptors as a module brings them: compiled with imports, then encoded and decoded.
@@ -126,7 +129,11 @@ async fn echo(request: tonic::Request<Note>) -> Result<tonic::Response<Note>, St
 async fn fail(request: tonic::Request<Note>) -> Result<tonic::Response<Note>, Status> {
     // google.rpc.Status with one detail: type_url "t/lab.v1.Note", value [8, 1].
     let detail = b"\x1a\x13\x0a\x0dt/lab.v1.Note\x12\x02\x08\x01";
-    Err(Status::with_details(Code::FailedPrecondition, format!("no: {} 100%", request.get_ref().text), detail.to_vec().into()))
+    Err(Status::with_details(
+        Code::FailedPrecondition,
+        format!("no: {} 100%", request.get_ref().text),
+        detail.to_vec().into(),
+    ))
 }
 
 /// Sends as many notes as asked, then fails if the text says so, or never ends.
@@ -144,7 +151,9 @@ fn count(asked: Note, living: Living) -> Notes {
 }
 
 async fn chat(request: tonic::Request<tonic::Streaming<Note>>) -> Result<tonic::Response<Notes>, Status> {
-    let answers = request.into_inner().map(|item| item.map(|said| note(format!("you said {}", said.text))));
+    let answers = request
+        .into_inner()
+        .map(|item| item.map(|said| note(format!("you said {}", said.text))));
     Ok(tonic::Response::new(Box::pin(answers)))
 }
 
@@ -163,7 +172,11 @@ impl LabClient {
         if let Some(timeout) = timeout {
             request.set_timeout(timeout);
         }
-        soon("a unary answer", self.0.unary(request, method.parse().unwrap(), ProstCodec::default())).await
+        soon(
+            "a unary answer",
+            self.0.unary(request, method.parse().unwrap(), ProstCodec::default()),
+        )
+        .await
     }
 
     pub async fn count(&mut self, asked: Note, timeout: Option<Duration>) -> Result<tonic::Streaming<Note>, Status> {
@@ -171,7 +184,9 @@ impl LabClient {
         let mut request = tonic::Request::new(asked);
         if let Some(timeout) = timeout {
             // Set by hand: tonic's own set_timeout would also end the call on the client's side.
-            request.metadata_mut().insert("grpc-timeout", format!("{}m", timeout.as_millis()).parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("grpc-timeout", format!("{}m", timeout.as_millis()).parse().unwrap());
         }
         let path = "/lab.v1.Lab/Count".parse().unwrap();
         Ok(self.0.server_streaming(request, path, ProstCodec::default()).await?.into_inner())
@@ -180,7 +195,11 @@ impl LabClient {
     pub async fn chat(&mut self, said: impl Stream<Item = Note> + Send + 'static) -> Result<tonic::Streaming<Note>, Status> {
         self.0.ready().await.unwrap();
         let path = "/lab.v1.Lab/Chat".parse().unwrap();
-        Ok(self.0.streaming(tonic::Request::new(said), path, ProstCodec::default()).await?.into_inner())
+        Ok(self
+            .0
+            .streaming(tonic::Request::new(said), path, ProstCodec::default())
+            .await?
+            .into_inner())
     }
 }
 

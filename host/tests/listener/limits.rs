@@ -47,20 +47,51 @@ fn post(body: ClientBody) -> Request<ClientBody> {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_with_and_without_a_length() {
-    let host = Host::limited(swallowing(), Limits { body_bytes: 10, ..Limits::default() });
+    let host = Host::limited(
+        swallowing(),
+        Limits {
+            body_bytes: 10,
+            ..Limits::default()
+        },
+    );
     for http2 in [false, true] {
-        let connect = async || if http2 { Client::http2(host.address).await } else { Client::http1(host.address).await };
+        let connect = async || {
+            if http2 {
+                Client::http2(host.address).await
+            } else {
+                Client::http1(host.address).await
+            }
+        };
         assert_eq!(connect().await.send(post(full("0123456789"))).await.status(), 200);
         assert_eq!(connect().await.send(post(full("0123456789x"))).await.status(), 413);
-        assert_eq!(connect().await.send(post(streamed(vec!["01234", "56789"], false))).await.status(), 200);
-        assert_eq!(connect().await.send(post(streamed(vec!["01234", "56789", "x"], false))).await.status(), 413);
+        assert_eq!(
+            connect().await.send(post(streamed(vec!["01234", "56789"], false))).await.status(),
+            200
+        );
+        assert_eq!(
+            connect()
+                .await
+                .send(post(streamed(vec!["01234", "56789", "x"], false)))
+                .await
+                .status(),
+            413
+        );
     }
 }
 
 #[tokio::test]
 async fn a_body_that_trickles_is_408() {
-    let pace = Some(Pace { bytes: 100, window: Duration::from_millis(100) });
-    let host = Host::limited(swallowing(), Limits { body_pace: pace, ..Limits::default() });
+    let pace = Some(Pace {
+        bytes: 100,
+        window: Duration::from_millis(100),
+    });
+    let host = Host::limited(
+        swallowing(),
+        Limits {
+            body_pace: pace,
+            ..Limits::default()
+        },
+    );
     let (status, headers, _) = whole(Client::http1(host.address).await.send(post(streamed(vec!["slow"], true))).await).await;
     assert_eq!(status, 408);
     assert_eq!(headers["content-type"], "application/problem+json");
@@ -68,7 +99,14 @@ async fn a_body_that_trickles_is_408() {
 
 #[tokio::test]
 async fn too_many_or_too_large_header_fields_are_431() {
-    let host = Host::limited(swallowing(), Limits { header_bytes: 8192, header_count: 20, ..Limits::default() });
+    let host = Host::limited(
+        swallowing(),
+        Limits {
+            header_bytes: 8192,
+            header_count: 20,
+            ..Limits::default()
+        },
+    );
     for (count, length, status) in [(5, 10, 200), (30, 10, 431), (1, 20_000, 431)] {
         let mut head = "GET /eat HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".to_owned();
         let mut two = Request::builder().uri("/eat");
@@ -87,7 +125,13 @@ async fn too_many_or_too_large_header_fields_are_431() {
 
 #[tokio::test]
 async fn clients_that_do_not_finish_a_head_are_cut_off() {
-    let host = Host::limited(swallowing(), Limits { header_timeout: Duration::from_millis(100), ..Limits::default() });
+    let host = Host::limited(
+        swallowing(),
+        Limits {
+            header_timeout: Duration::from_millis(100),
+            ..Limits::default()
+        },
+    );
     for start in ["", "P", "PRI * HTTP/2.0\r\n", "GET /eat HTTP/1.1\r\nhost: x\r\nx-slow: "] {
         // `raw` returns only once the server has closed the connection.
         let answer = raw(host.address, start.as_bytes()).await;
@@ -102,7 +146,10 @@ async fn a_client_that_does_not_read_is_cut_off() {
         let chunks = stream::repeat_with(|| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(&[0; 65_536]))));
         http::Response::new(Body::new(StreamBody::new(chunks)))
     });
-    let limits = Limits { write_timeout: Duration::from_millis(100), ..Limits::default() };
+    let limits = Limits {
+        write_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
     let host = Host::limited(vec![module("flood", vec![route("GET", "/")], endless)], limits);
     let mut stream = TcpStream::connect(host.address).await.unwrap();
     stream.write_all(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -129,7 +176,10 @@ async fn a_module_that_does_not_answer_is_503_and_its_work_is_dropped() {
             std::future::pending().await
         }
     });
-    let limits = Limits { request_timeout: Some(Duration::from_millis(50)), ..Limits::default() };
+    let limits = Limits {
+        request_timeout: Some(Duration::from_millis(50)),
+        ..Limits::default()
+    };
     let host = Host::limited(vec![module("hang", vec![route("*", "/")], hanging)], limits);
     let mut client = Client::http1(host.address).await;
     for (method, body) in [("GET", ""), ("POST", "body")] {
@@ -143,10 +193,16 @@ async fn a_module_that_does_not_answer_is_503_and_its_work_is_dropped() {
 
 #[tokio::test]
 async fn the_time_a_client_takes_to_send_does_not_count_against_the_module() {
-    let limits = Limits { request_timeout: Some(Duration::from_millis(50)), ..Limits::default() };
+    let limits = Limits {
+        request_timeout: Some(Duration::from_millis(50)),
+        ..Limits::default()
+    };
     let host = Host::limited(swallowing(), limits);
     let mut stream = TcpStream::connect(host.address).await.unwrap();
-    stream.write_all(b"POST /eat HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab").await.unwrap();
+    stream
+        .write_all(b"POST /eat HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab")
+        .await
+        .unwrap();
     // Longer than the request timeout: the module waits for the client all the while.
     tokio::time::sleep(Duration::from_millis(200)).await;
     stream.write_all(b"cd").await.unwrap();
@@ -157,7 +213,13 @@ async fn the_time_a_client_takes_to_send_does_not_count_against_the_module() {
 
 #[tokio::test]
 async fn connections_over_the_limit_wait_their_turn() {
-    let host = Host::limited(swallowing(), Limits { connections: 1, ..Limits::default() });
+    let host = Host::limited(
+        swallowing(),
+        Limits {
+            connections: 1,
+            ..Limits::default()
+        },
+    );
     let mut first = Client::http1(host.address).await;
     assert_eq!(first.get("/eat").await.0, 200);
     let address = host.address;

@@ -44,7 +44,12 @@ fn blog() -> ModuleStatus {
 }
 
 fn not_here<T: Send + 'static>() -> Answer<'static, T> {
-    let error = ControlError { code: "internal".to_owned(), message: "not in this test".to_owned(), hint: String::new(), findings: Vec::new() };
+    let error = ControlError {
+        code: "internal".to_owned(),
+        message: "not in this test".to_owned(),
+        hint: String::new(),
+        findings: Vec::new(),
+    };
     Box::pin(std::future::ready(Err(error)))
 }
 
@@ -60,7 +65,15 @@ impl Control for Fixed {
             generations_loaded: 0,
             thread_keys_left: 0,
             private_bytes: 0,
-            modules: vec![ModuleStatus { id: "auth".to_owned(), state: State::Running, degraded: Vec::new(), ..blog() }, blog()],
+            modules: vec![
+                ModuleStatus {
+                    id: "auth".to_owned(),
+                    state: State::Running,
+                    degraded: Vec::new(),
+                    ..blog()
+                },
+                blog(),
+            ],
         })))
     }
     fn module<'a>(&'a self, _: &'a str) -> Answer<'a, ModuleStatus> {
@@ -91,8 +104,12 @@ impl Control for Fixed {
 
 #[tokio::test]
 async fn probes_say_ready_and_only_management_says_more() {
-    let control = Arc::new(Fixed { ready: AtomicBool::new(false) });
-    let public = Host::with(Vec::new(), Limits::default(), |gateway| gateway.with_local(Arc::new(Probes::new(control.clone()))));
+    let control = Arc::new(Fixed {
+        ready: AtomicBool::new(false),
+    });
+    let public = Host::with(Vec::new(), Limits::default(), |gateway| {
+        gateway.with_local(Arc::new(Probes::new(control.clone())))
+    });
     let inside = Host::with(Vec::new(), Limits::default(), |gateway| {
         gateway
             .with_local(Arc::new(Probes::verbose(control.clone())))
@@ -121,8 +138,12 @@ async fn probes_say_ready_and_only_management_says_more() {
 
 #[tokio::test]
 async fn a_router_of_the_hosts_own_is_served_below_its_prefix() {
-    let router = axum::Router::new().route("/", get(async || "root")).route("/x", get(async |uri: http::Uri| uri.to_string()));
-    let host = Host::with(Vec::new(), Limits::default(), |gateway| gateway.with_local(Arc::new(Mount::new("/admin", router))));
+    let router = axum::Router::new()
+        .route("/", get(async || "root"))
+        .route("/x", get(async |uri: http::Uri| uri.to_string()));
+    let host = Host::with(Vec::new(), Limits::default(), |gateway| {
+        gateway.with_local(Arc::new(Mount::new("/admin", router)))
+    });
     let mut client = Client::http1(host.address).await;
     assert_eq!(client.get("/admin").await.2, "root");
     assert_eq!(client.get("/admin/x?y").await.2, "/x?y");

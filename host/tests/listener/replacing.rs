@@ -23,20 +23,32 @@ impl Endpoint for Leaving {
     fn call(&self, _: Lane, request: Request<Body>, _: CallInfo) -> Result<Responding, Box<Refused>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.routes.swap(RouteTable::build((self.successor)()).unwrap());
-        Err(Box::new(Refused { request, because: RefusedBecause::Draining }))
+        Err(Box::new(Refused {
+            request,
+            because: RefusedBecause::Draining,
+        }))
     }
 }
 
 fn leaving(successor: impl Fn() -> Vec<Mounted> + Send + Sync + 'static) -> (Host, Arc<AtomicUsize>) {
     let routes = Arc::new(Routes::new());
     let asked = Arc::new(AtomicUsize::new(0));
-    let old = Leaving { routes: Arc::clone(&routes), successor: Box::new(successor), asked: Arc::clone(&asked) };
+    let old = Leaving {
+        routes: Arc::clone(&routes),
+        successor: Box::new(successor),
+        asked: Arc::clone(&asked),
+    };
     routes.swap(RouteTable::build(vec![module("blog", vec![route("POST", "/p/{id}")], Arc::new(old))]).unwrap());
     (Host::over(routes, Default::default(), |gateway| gateway), asked)
 }
 
 fn post() -> Request<ClientBody> {
-    Request::builder().method("POST").uri("/blog/p/1?q=2").header("host", "x").body(full("the body")).unwrap()
+    Request::builder()
+        .method("POST")
+        .uri("/blog/p/1?q=2")
+        .header("host", "x")
+        .body(full("the body"))
+        .unwrap()
 }
 
 #[tokio::test]
@@ -59,7 +71,11 @@ async fn a_successor_that_is_stricter_is_not_reached_with_the_old_decision() {
     let (host, _) = leaving(|| {
         let mut strict = route("POST", "/p/{id}");
         strict.policy = Policy::Authenticated;
-        vec![module("blog", vec![strict], endpoint(|_, _, _| async { panic!("called without asking") }))]
+        vec![module(
+            "blog",
+            vec![strict],
+            endpoint(|_, _, _| async { panic!("called without asking") }),
+        )]
     });
     let mut client = Client::http1(host.address).await;
     assert_eq!(client.send(post()).await.status(), 503);
@@ -77,7 +93,11 @@ async fn a_module_that_left_for_good_is_503_once_and_then_404() {
 
 #[tokio::test]
 async fn endless_draining_gives_up_and_busy_is_said_at_once() {
-    for (because, kind) in [(RefusedBecause::Draining, "draining"), (RefusedBecause::Busy, "busy"), (RefusedBecause::Unavailable, "module-unavailable")] {
+    for (because, kind) in [
+        (RefusedBecause::Draining, "draining"),
+        (RefusedBecause::Busy, "busy"),
+        (RefusedBecause::Unavailable, "module-unavailable"),
+    ] {
         let refusing = endpoint(|_, _, _| async { text("never") });
         *refusing.refuse.lock().unwrap() = Some(because);
         let host = Host::start(vec![module("blog", vec![route("GET", "/")], refusing)]);

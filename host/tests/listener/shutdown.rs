@@ -34,7 +34,11 @@ async fn requests_in_flight_end_and_new_ones_are_refused() {
         let host = Host::start(gated(&gate, &entered));
         let address = host.address;
         let idle = Client::http1(address).await;
-        let mut client = if http2 { Client::http2(address).await } else { Client::http1(address).await };
+        let mut client = if http2 {
+            Client::http2(address).await
+        } else {
+            Client::http1(address).await
+        };
         let call = tokio::spawn(async move { whole(client.send(get()).await).await });
         soon("the request arrives", entered.notified()).await;
         until("both connections are open", || (host.server.connections() == 2).then_some(())).await;
@@ -42,7 +46,10 @@ async fn requests_in_flight_end_and_new_ones_are_refused() {
         assert_eq!(gateway.in_flight(), 1);
         let shutdown = tokio::spawn(host.server.shutdown(SOON));
         // The listening socket closes before the request is let go on.
-        soon("no more connections", async { while tokio::net::TcpStream::connect(address).await.is_ok() {} }).await;
+        soon("no more connections", async {
+            while tokio::net::TcpStream::connect(address).await.is_ok() {}
+        })
+        .await;
         gate.notify_one();
         let (status, _, body) = soon("the answer", call).await.unwrap();
         assert_eq!((status.as_u16(), body.as_str()), (200, "done"));
@@ -57,7 +64,11 @@ async fn what_is_left_at_the_deadline_is_cut_and_counted() {
     for http2 in [false, true] {
         let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let host = Host::start(gated(&gate, &entered));
-        let mut client = if http2 { Client::http2(host.address).await } else { Client::http1(host.address).await };
+        let mut client = if http2 {
+            Client::http2(host.address).await
+        } else {
+            Client::http1(host.address).await
+        };
         let call = tokio::spawn(async move { client.try_send(get()).await.map(|_| ()) });
         soon("the request arrives", entered.notified()).await;
         let gateway = Arc::clone(&host.gateway);

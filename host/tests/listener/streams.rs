@@ -45,8 +45,16 @@ async fn a_hundred_mebibytes_pass_in_both_directions_with_backpressure() {
             counter.fetch_add(CHUNK, Ordering::SeqCst);
             Ok(Frame::data(Bytes::from_static(&[7; CHUNK])))
         });
-        let mut client = if http2 { Client::http2(host.address).await } else { Client::http1(host.address).await };
-        let request = Request::builder().method("POST").uri("/echo").body(StreamBody::new(chunks).boxed_unsync()).unwrap();
+        let mut client = if http2 {
+            Client::http2(host.address).await
+        } else {
+            Client::http1(host.address).await
+        };
+        let request = Request::builder()
+            .method("POST")
+            .uri("/echo")
+            .body(StreamBody::new(chunks).boxed_unsync())
+            .unwrap();
         let mut response = client.send(request).await;
         let (mut received, mut between) = (0, 0);
         while let Some(frame) = soon("a frame", response.body_mut().frame()).await {
@@ -92,7 +100,11 @@ async fn events_arrive_one_by_one_and_a_client_that_leaves_ends_the_stream() {
     });
     let host = Host::start(vec![module("news", vec![route("GET", "/")], events)]);
     for http2 in [false, true] {
-        let mut client = if http2 { Client::http2(host.address).await } else { Client::http1(host.address).await };
+        let mut client = if http2 {
+            Client::http2(host.address).await
+        } else {
+            Client::http1(host.address).await
+        };
         let mut response = client.send(Request::builder().uri("/news").body(full("")).unwrap()).await;
         for word in ["one", "two"] {
             say.send(word).unwrap();
@@ -103,7 +115,9 @@ async fn events_arrive_one_by_one_and_a_client_that_leaves_ends_the_stream() {
         drop((response, client));
         until("the stream is dropped", || (alive.load(Ordering::SeqCst) == 0).then_some(())).await;
     }
-    let seen = host.sees("the call is recorded", |seen| seen.module.as_deref() == Some("news")).await;
+    let seen = host
+        .sees("the call is recorded", |seen| seen.module.as_deref() == Some("news"))
+        .await;
     assert!(!seen.complete);
 }
 
@@ -127,7 +141,12 @@ async fn a_client_that_hangs_up_drops_the_waiting_handler() {
     assert_eq!(host.sees("the call is recorded", |_| true).await.status, 499);
 
     let mut client = Client::http2(host.address).await;
-    let call = tokio::spawn(async move { client.try_send(Request::builder().uri("/wait").body(full("")).unwrap()).await.map(|_| ()) });
+    let call = tokio::spawn(async move {
+        client
+            .try_send(Request::builder().uri("/wait").body(full("")).unwrap())
+            .await
+            .map(|_| ())
+    });
     until("the handler runs", || (alive.load(Ordering::SeqCst) == 1).then_some(())).await;
     call.abort();
     until("the handler is dropped", || (alive.load(Ordering::SeqCst) == 0).then_some(())).await;
@@ -146,9 +165,20 @@ async fn trailers_pass_both_ways_on_http_2() {
     let host = Host::start(vec![module("echo", vec![route("POST", "/")], endpoint)]);
     let mut trailers = HeaderMap::new();
     trailers.insert("x-sum", "42".parse().unwrap());
-    let body = StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from_static(b"hi"))), Ok(Frame::trailers(trailers))])).boxed_unsync();
+    let body = StreamBody::new(stream::iter([
+        Ok(Frame::data(Bytes::from_static(b"hi"))),
+        Ok(Frame::trailers(trailers)),
+    ]))
+    .boxed_unsync();
     let request = Request::builder().method("POST").uri("/echo").body(body).unwrap();
-    let collected = Client::http2(host.address).await.send(request).await.into_body().collect().await.unwrap();
+    let collected = Client::http2(host.address)
+        .await
+        .send(request)
+        .await
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
     assert_eq!(collected.trailers().unwrap()["x-sum"], "42");
     assert_eq!(collected.to_bytes(), "hi");
 }
@@ -156,11 +186,18 @@ async fn trailers_pass_both_ways_on_http_2() {
 #[tokio::test]
 async fn a_body_that_fails_half_way_resets_the_answer_and_leaves_the_host_alive() {
     let endpoint = endpoint(|_, _, _| async {
-        Response::new(Body::new(StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from_static(b"half"))), Err("broken")]))))
+        Response::new(Body::new(StreamBody::new(stream::iter([
+            Ok(Frame::data(Bytes::from_static(b"half"))),
+            Err("broken"),
+        ]))))
     });
     let host = Host::start(vec![module("half", vec![route("GET", "/")], endpoint)]);
     for http2 in [false, true] {
-        let mut client = if http2 { Client::http2(host.address).await } else { Client::http1(host.address).await };
+        let mut client = if http2 {
+            Client::http2(host.address).await
+        } else {
+            Client::http1(host.address).await
+        };
         let outcome = client.try_send(Request::builder().uri("/half").body(full("")).unwrap()).await;
         if let Ok(response) = outcome {
             assert!(soon("the end", response.into_body().collect()).await.is_err());

@@ -33,7 +33,9 @@ fn swap(host: &Host, with_lab: bool) {
 }
 
 fn ask(service: &str) -> HealthCheckRequest {
-    HealthCheckRequest { service: service.to_owned() }
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -42,7 +44,11 @@ async fn health_answers_for_the_host_and_for_each_routed_service() {
     let host = host(&health);
     let mut client = HealthClient::new(channel(host.address).await);
     let check = async |client: &mut HealthClient<_>, service: &str| {
-        client.check(ask(service)).await.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
+        client
+            .check(ask(service))
+            .await
+            .map(|answer| answer.into_inner().status())
+            .map_err(|status| status.code())
     };
     assert_eq!(check(&mut client, "").await, Ok(ServingStatus::NotServing));
     health.set_ready(true);
@@ -79,9 +85,17 @@ async fn a_health_watch_sees_a_module_leave_and_return_and_ends_at_shutdown() {
 
 async fn reflect(host: &Host, question: MessageRequest) -> MessageResponse {
     let mut client = ServerReflectionClient::new(channel(host.address).await);
-    let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(question),
+    };
     let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
-    soon("an answer", answers.message()).await.unwrap().unwrap().message_response.unwrap()
+    soon("an answer", answers.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap()
 }
 
 async fn listed(host: &Host) -> Vec<String> {
@@ -91,7 +105,11 @@ async fn listed(host: &Host) -> Vec<String> {
     }
 }
 
-const OWN: [&str; 3] = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+const OWN: [&str; 3] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 #[tokio::test]
 async fn reflection_lists_what_is_routed_now() {
@@ -126,17 +144,38 @@ async fn reflection_finds_files_by_name_symbol_and_extension() {
         MessageResponse::ErrorResponse(error) => vec![format!("error {}", error.error_code)],
         other => panic!("{other:?}"),
     };
-    for symbol in ["lab.v1.Lab", "lab.v1.Lab.Echo", "lab.v1.Note", "lab.v1.Note.text", "lab.v1.Color", "lab.v1.Color.COLOR_RED"] {
+    for symbol in [
+        "lab.v1.Lab",
+        "lab.v1.Lab.Echo",
+        "lab.v1.Note",
+        "lab.v1.Note.text",
+        "lab.v1.Color",
+        "lab.v1.Color.COLOR_RED",
+    ] {
         let files = found(reflect(&host, MessageRequest::FileContainingSymbol(symbol.to_owned())).await);
-        assert!(files.contains(&"lab.proto".to_owned()) && files.contains(&"wharf/options/v1/policy.proto".to_owned()), "{symbol}: {files:?}");
+        assert!(
+            files.contains(&"lab.proto".to_owned()) && files.contains(&"wharf/options/v1/policy.proto".to_owned()),
+            "{symbol}: {files:?}"
+        );
     }
     let files = found(reflect(&host, MessageRequest::FileByFilename("google/protobuf/timestamp.proto".to_owned())).await);
     assert_eq!(files, ["google/protobuf/timestamp.proto"]);
-    let extension = ExtensionRequest { containing_type: "google.protobuf.MethodOptions".to_owned(), extension_number: 50901 };
+    let extension = ExtensionRequest {
+        containing_type: "google.protobuf.MethodOptions".to_owned(),
+        extension_number: 50901,
+    };
     let files = found(reflect(&host, MessageRequest::FileContainingExtension(extension)).await);
     assert!(files.contains(&"wharf/options/v1/policy.proto".to_owned()), "{files:?}");
-    assert_eq!(found(reflect(&host, MessageRequest::FileContainingSymbol("no.Such".to_owned())).await), ["error 5"]);
-    match reflect(&host, MessageRequest::AllExtensionNumbersOfType("google.protobuf.MethodOptions".to_owned())).await {
+    assert_eq!(
+        found(reflect(&host, MessageRequest::FileContainingSymbol("no.Such".to_owned())).await),
+        ["error 5"]
+    );
+    match reflect(
+        &host,
+        MessageRequest::AllExtensionNumbersOfType("google.protobuf.MethodOptions".to_owned()),
+    )
+    .await
+    {
         MessageResponse::AllExtensionNumbersResponse(numbers) => assert_eq!(numbers.extension_number, [50901]),
         other => panic!("{other:?}"),
     }
@@ -148,9 +187,18 @@ async fn reflection_speaks_v1alpha_too() {
     swap(&host, true);
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel(host.address).await);
     let question = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
-    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+    let request = v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(question),
+    };
     let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
-    match soon("an answer", answers.message()).await.unwrap().unwrap().message_response.unwrap() {
+    match soon("an answer", answers.message())
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap()
+    {
         v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) => assert_eq!(list.service[0].name, "lab.v1.Lab"),
         other => panic!("{other:?}"),
     }
@@ -163,6 +211,8 @@ async fn reflection_is_not_served_where_only_health_is() {
     let host = Host::over(routes, Limits::default(), |gateway| gateway.with_local(surfaces));
     assert!(HealthClient::new(channel(host.address).await).check(ask("")).await.is_ok());
     let mut client = ServerReflectionClient::new(channel(host.address).await);
-    let refused = client.server_reflection_info(stream::iter([ServerReflectionRequest::default()])).await;
+    let refused = client
+        .server_reflection_info(stream::iter([ServerReflectionRequest::default()]))
+        .await;
     assert_eq!(refused.err().map(|status| status.code()), Some(Code::Unimplemented));
 }

@@ -31,7 +31,11 @@ fn start(tls: &Arc<Tls>) -> Server {
     let routes = Arc::new(Routes::new());
     routes.swap(RouteTable::build(vec![module("greeter", vec![route("GET", "/")], mirror("greeter"))]).unwrap());
     let gateway = Arc::new(Gateway::new(routes).with_limits(Limits::default()));
-    Server::start(Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(), gateway, Some(Arc::clone(tls)))
+    Server::start(
+        Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
+        gateway,
+        Some(Arc::clone(tls)),
+    )
 }
 
 async fn connect(server: &Server, trusted: &CertificateDer<'static>, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
@@ -44,7 +48,11 @@ async fn connect(server: &Server, trusted: &CertificateDer<'static>, alpn: &[&st
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(server.address()).await.unwrap();
-    soon("a handshake", TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream)).await
+    soon(
+        "a handshake",
+        TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -65,7 +73,15 @@ async fn alpn_chooses_between_http_1_and_http_2() {
             tokio::spawn(connection);
             Client::One(client)
         };
-        let response = client.send(Request::builder().uri("/greeter").header("host", "localhost").body(full("")).unwrap()).await;
+        let response = client
+            .send(
+                Request::builder()
+                    .uri("/greeter")
+                    .header("host", "localhost")
+                    .body(full(""))
+                    .unwrap(),
+            )
+            .await;
         assert_eq!(response.status(), 200, "{chosen}");
     }
 }
