@@ -11,15 +11,27 @@
 #[path = "listener/rig.rs"]
 mod rig;
 
+#[path = "listener/connect.rs"]
+mod connect;
+#[path = "listener/grpc.rs"]
+mod grpc;
 #[path = "listener/http.rs"]
 mod http_requests;
+#[path = "listener/inherited.rs"]
+mod inherited;
+#[path = "listener/lab.rs"]
+mod lab;
 #[path = "listener/limits.rs"]
 mod limits;
+#[path = "listener/management.rs"]
+mod management;
 #[path = "listener/replacing.rs"]
 mod replacing;
 #[path = "listener/shutdown.rs"]
 mod shutdown;
 #[path = "listener/streams.rs"]
 mod streams;
+#[path = "listener/surfaces.rs"]
+mod surfaces;
 #[path = "listener/tls.rs"]
 mod tls;

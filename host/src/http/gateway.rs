@@ -24,12 +24,14 @@ pub(crate) use self::clock::Clock;
 use self::glimpse::{Glimpse, Media};
 pub use self::limits::Limits;
 pub use self::proxies::TrustedProxies;
+pub(crate) use self::target::strip as strip_target;
 use super::body::Body;
 use super::inbound::{BodyLimits, Inbound, Phase, Progress};
 use super::outbound::{OnResponse, Record, Served, ServedBody};
 use super::problem::{ErrorKind, Problem, Wire};
 use super::request_id::{RequestId, random_u64};
 use super::routes::{Entry, Found, Routes};
+use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
 use crate::security::{Admission, Denial, Gatekeeper, Principal, PublicOnly};
 
@@ -43,7 +45,7 @@ pub trait Local: Send + Sync + 'static {
     ///
     /// # Errors
     /// The request, when the path is not one of its own.
-    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>>;
+    fn call(&self, request: Request<Body>) -> Result<Responding, Box<Request<Body>>>;
 }
 
 /// Takes the requests of one listener. Cheap to share; made with [`Gateway::new`] and the `with_` functions.
@@ -127,6 +129,10 @@ impl Gateway {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn message_bytes(&self) -> u64 {
+        self.limits.message_bytes
+    }
+
     pub(super) fn entered(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
@@ -172,7 +178,11 @@ impl Gateway {
             media: glimpse.media,
             clock,
         };
-        let mut wire = if call.media == Media::Grpc { Wire::Grpc } else { Wire::Http };
+        let mut wire = Wire::Http;
+        if call.media == Media::Grpc {
+            wire = Wire::Grpc;
+            record.lane = Lane::Grpc;
+        }
         let outcome = if glimpse.upgrade {
             Err(Refusal::new(ErrorKind::NotImplemented, "this host does not upgrade connections"))
         } else {
@@ -182,7 +192,8 @@ impl Gateway {
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
-        ServedBody::wrap(response, record, explicit)
+        let deadline = if wire == Wire::Grpc { explicit } else { None };
+        ServedBody::wrap(response, record, deadline)
     }
 
     async fn answer(
@@ -312,7 +323,7 @@ impl Gateway {
         for local in &self.locals {
             match local.call(request) {
                 Ok(responding) => return Ok(responding.await),
-                Err(back) => request = back,
+                Err(back) => request = *back,
             }
         }
         let detail = match wire {

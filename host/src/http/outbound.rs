@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::body::{Body, BoxError};
 use super::gateway::Gateway;
-use super::problem::{ErrorKind, GRPC_STATUS, write_grpc_status};
+use super::problem::{ErrorKind, GRPC_STATUS, GrpcCode, write_grpc_status};
 use super::request_id::RequestId;
 use super::routes::Entry;
 use crate::domain::route::Lane;
@@ -65,6 +66,8 @@ impl<F: Fn(&Served<'_>) + Send + Sync + 'static> OnResponse for F {
 pub struct ServedBody {
     body: Body,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes still to come, where that is known: hyper does not ask for the end of such a body.
+    left: Option<u64>,
     record: Record,
 }
 
@@ -87,16 +90,40 @@ impl ServedBody {
     /// Wraps a response. With a `deadline` the stream of a gRPC call is ended by it with status 4.
     pub(super) fn wrap(response: Response<Body>, mut record: Record, deadline: Option<Instant>) -> Response<Self> {
         record.status = response.status().as_u16();
-        record.grpc_status = grpc_status_of(response.headers());
         record.error = response.extensions().get::<ErrorKind>().copied();
-        let deadline = match deadline {
-            Some(at) if record.lane == Lane::Grpc && !response.body().is_end_stream() => {
-                Some(Box::pin(tokio::time::sleep_until(at.into())))
-            }
-            _ => None,
-        };
-        record.complete = response.body().is_end_stream();
-        response.map(|body| Self { body, deadline, record })
+        if record.lane == Lane::Grpc {
+            let of_connect = || response.extensions().get::<GrpcCode>().map(|code| code.0);
+            record.grpc_status = grpc_status_of(response.headers()).or_else(of_connect);
+        }
+        let over = response.body().is_end_stream() || record.method == Method::HEAD;
+        record.complete = over;
+        let deadline = deadline.filter(|_| !over).map(|at| Box::pin(tokio::time::sleep_until(at.into())));
+        let left = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
+        response.map(|body| Self {
+            body,
+            deadline,
+            left,
+            record,
+        })
+    }
+
+    /// Keeps what the record has to say about a frame.
+    fn note(&mut self, frame: &Option<Result<Frame<Bytes>, BoxError>>) {
+        let record = &mut self.record;
+        match frame {
+            None => record.complete = true,
+            Some(Err(_)) => record.error = record.error.or(Some(ErrorKind::Internal)),
+            Some(Ok(frame)) => match frame.data_ref() {
+                Some(data) => {
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    record.complete = self.left == Some(0) || self.body.is_end_stream();
+                }
+                None => {
+                    record.grpc_status = frame.trailers_ref().and_then(grpc_status_of).or(record.grpc_status);
+                    record.complete = true;
+                }
+            },
+        }
     }
 
     /// Ends a gRPC stream with trailers of the host's own.
@@ -116,28 +143,19 @@ impl HttpBody for ServedBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return self.end_with(ErrorKind::Deadline, "deadline exceeded");
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Pending => match self.deadline.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
-                Some(Poll::Ready(())) => self.end_with(ErrorKind::Deadline, "deadline exceeded"),
-                _ => Poll::Pending,
-            },
+            Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Err(error))) if self.record.lane == Lane::Grpc => {
                 tracing::warn!(target: "wharf::http", { request.id = %self.record.request_id, error = %error }, "response stream failed");
                 self.end_with(ErrorKind::Internal, "the response stream failed")
             }
             Poll::Ready(frame) => {
-                match &frame {
-                    None => self.record.complete = true,
-                    Some(Ok(frame)) => {
-                        if let Some(trailers) = frame.trailers_ref() {
-                            self.record.grpc_status = grpc_status_of(trailers).or(self.record.grpc_status);
-                            self.record.complete = true;
-                        } else if self.body.is_end_stream() {
-                            self.record.complete = true;
-                        }
-                    }
-                    Some(Err(_)) => self.record.error = self.record.error.or(Some(ErrorKind::Internal)),
-                }
+                self.note(&frame);
                 Poll::Ready(frame)
             }
         }
@@ -219,9 +237,10 @@ fn log(served: &Served<'_>) {
     );
 }
 
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 fn grpc_status_of(headers: &HeaderMap) -> Option<i32> {
-    if headers.is_empty() {
-        return None;
-    }
     headers.get(GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }

@@ -17,6 +17,10 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// `grpc-message`.
 pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+/// Response extension: the gRPC status behind a Connect answer, for the record of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GrpcCode(pub(crate) i32);
+
 /// The language of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
@@ -48,6 +52,9 @@ impl Problem {
             Wire::Grpc => grpc_status(kind.row().grpc, detail),
             Wire::Connect => connect_error(kind.row().grpc, detail, &[]),
         };
+        if wire == Wire::Connect {
+            response.extensions_mut().insert(GrpcCode(kind.row().grpc));
+        }
         // Whoever renders the answer again, and the metrics, can tell the host's failures from a module's.
         response.extensions_mut().insert(kind);
         if wire == Wire::Grpc {

@@ -152,6 +152,12 @@ impl RouteTable {
         &self.services
     }
 
+    /// One gRPC service by its full name.
+    pub(crate) fn service(&self, name: &str) -> Option<&Service> {
+        let place = self.services.binary_search_by(|service| (*service.name).cmp(name)).ok()?;
+        self.services.get(place)
+    }
+
     /// The module whose prefix is the longest that fits, and the rest of the path, which begins with a slash.
     fn mount<'a>(&self, path: &'a str) -> Option<(&Mount, &'a str)> {
         for depth in &self.depths {

@@ -5,8 +5,10 @@ pub mod listener;
 mod stream;
 pub mod tls;
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -24,6 +26,8 @@ pub struct Server {
     gateway: Arc<Gateway>,
     connections: Connections,
     accepting: JoinHandle<()>,
+    /// Only the accepting task keeps the socket open.
+    socket: Weak<Listener>,
 }
 
 /// How a shutdown went.
@@ -41,12 +45,15 @@ impl Server {
     pub fn start(listener: Listener, gateway: Arc<Gateway>, tls: Option<Arc<Tls>>) -> Self {
         let address = listener.address();
         let connections = Connections::new(Arc::clone(&gateway), tls);
+        let listener = Arc::new(listener);
+        let socket = Arc::downgrade(&listener);
         let accepting = tokio::spawn(accept(listener, connections.clone(), gateway.limits.connections));
         Self {
             address,
             gateway,
             connections,
             accepting,
+            socket,
         }
     }
 
@@ -54,6 +61,18 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A copy of the listening socket, for a successor process that goes on accepting (see [`Listener::inherited`]).
+    ///
+    /// # Errors
+    /// What the system says when it gives no descriptor.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        let listener = self
+            .socket
+            .upgrade()
+            .ok_or_else(|| io::Error::other("the server no longer accepts connections"))?;
+        listener.as_fd().try_clone_to_owned()
     }
 
     /// Connections that are open now.
@@ -87,7 +106,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: Listener, connections: Connections, limit: usize) {
+async fn accept(listener: Arc<Listener>, connections: Connections, limit: usize) {
     let places = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {

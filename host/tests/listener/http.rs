@@ -1,19 +1,19 @@
 //! Requests and answers: matching, what the module sees, ids, problems.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use http::Method;
+use http::request::Parts;
+use http::{Method, Request};
 use wharf_host::domain::route::Policy;
+use wharf_host::http::body::Body;
 use wharf_host::http::gateway::TrustedProxies;
+use wharf_host::http::routes::Mounted;
+use wharf_host::modules::endpoint::CallInfo;
+use wharf_host::security::{Admission, Denial, Gatekeeper, Principal};
 
 use crate::rig::*;
 
-use http::Request;
-use std::sync::Arc;
-use wharf_host::http::body::Body;
-use wharf_host::modules::endpoint::CallInfo;
-
-fn greeter() -> Vec<wharf_host::http::routes::Mounted> {
+fn greeter() -> Vec<Mounted> {
     vec![module(
         "greeter",
         vec![route("GET", "/"), route("GET", "/hello/{name}"), route("POST", "/hello/{name}")],
@@ -107,6 +107,7 @@ async fn head_is_answered_by_a_get_route_without_a_body() {
     let answer = raw(host.address, b"HEAD /greeter HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(host.sees("the call is recorded", |_| true).await.complete);
 }
 
 #[tokio::test]
@@ -122,8 +123,101 @@ async fn only_public_routes_are_served_without_an_authenticator() {
     assert!(!body.contains("greeter.secret.read"), "{body}");
 }
 
+/// Takes its time, and lets in who says the word.
+struct Slow;
+
+impl Gatekeeper for Slow {
+    fn admit(&self, head: &Parts, policy: &Policy) -> Admission {
+        assert_eq!(*policy, Policy::Require("greeter.secret.read".to_owned()));
+        assert_eq!(head.uri.path(), "/greeter/private");
+        let word = head.headers.get("authorization").cloned();
+        Admission::Later(Box::pin(async move {
+            tokio::task::yield_now().await;
+            match word {
+                Some(word) if word == "Bearer please" => Ok(Principal::Anonymous),
+                Some(_) => Err(Denial::Forbidden {
+                    detail: "not you".to_owned(),
+                }),
+                None => Err(Denial::Unauthenticated {
+                    detail: "who is it".to_owned(),
+                }),
+            }
+        }))
+    }
+}
+
+#[tokio::test]
+async fn a_gatekeeper_may_take_its_time_and_is_asked_before_the_module() {
+    let mut private = route("GET", "/private");
+    private.policy = Policy::Require("greeter.secret.read".to_owned());
+    let modules = vec![module("greeter", vec![private], mirror("greeter"))];
+    let host = Host::with(modules, Default::default(), |gateway| gateway.with_gatekeeper(Arc::new(Slow)));
+    let mut client = Client::http1(host.address).await;
+    for (word, status) in [(None, 401), (Some("Bearer wrong"), 403), (Some("Bearer please"), 200)] {
+        let mut request = Request::builder().uri("/greeter/private");
+        if let Some(word) = word {
+            request = request.header("authorization", word);
+        }
+        assert_eq!(
+            whole(client.send(request.body(full("")).unwrap()).await).await.0,
+            status,
+            "{word:?}"
+        );
+    }
+}
+
+/// A place to write logs to.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_access_log_names_the_route_and_never_what_a_client_sent() {
+    let page = Page::default();
+    let writer = page.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let host = Host::start(greeter());
+    let request = Request::builder()
+        .method("POST")
+        .uri("/greeter/hello/canary-path?token=canary-query")
+        .header("authorization", "canary-header");
+    let response = Client::http1(host.address)
+        .await
+        .send(request.body(full("canary-body")).unwrap())
+        .await;
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    whole(response).await;
+    host.sees("the call is recorded", |_| true).await;
+    let log = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+    for expected in [
+        "wharf::access",
+        &format!("request.id=\"{id}\""),
+        "http.route=\"/greeter/hello/{name}\"",
+        "http.response.status_code=200",
+    ] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
+    assert!(!log.contains("canary"), "{log}");
+}
+
+type Memory = Arc<Mutex<Option<(CallInfo, String)>>>;
+
 /// A module that remembers the last call info and header names it got.
-fn remembering() -> (Vec<wharf_host::http::routes::Mounted>, Arc<Mutex<Option<(CallInfo, String)>>>) {
+fn remembering() -> (Vec<Mounted>, Memory) {
     let last = Arc::new(Mutex::new(None));
     let memory = Arc::clone(&last);
     let endpoint = endpoint(move |_, request: Request<Body>, info| {

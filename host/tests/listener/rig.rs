@@ -33,15 +33,16 @@ pub struct Seen {
     pub complete: bool,
 }
 
-pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Script = Box<dyn Fn(Lane, Request<Body>, CallInfo) -> Answer + Send + Sync>;
 
 /// An endpoint that does what a closure says, until it is told to refuse.
-pub struct Scripted<F> {
-    script: F,
+pub struct Scripted {
+    script: Script,
     pub refuse: Mutex<Option<RefusedBecause>>,
 }
 
-impl<F: Fn(Lane, Request<Body>, CallInfo) -> Answer + Send + Sync + 'static> Endpoint for Scripted<F> {
+impl Endpoint for Scripted {
     fn call(&self, lane: Lane, request: Request<Body>, info: CallInfo) -> Result<Responding, Box<Refused>> {
         match *self.refuse.lock().unwrap() {
             Some(because) => Err(Box::new(Refused { request, because })),
@@ -50,13 +51,14 @@ impl<F: Fn(Lane, Request<Body>, CallInfo) -> Answer + Send + Sync + 'static> End
     }
 }
 
-pub fn endpoint<F, A>(script: F) -> Arc<Scripted<impl Fn(Lane, Request<Body>, CallInfo) -> Answer + Send + Sync + 'static>>
+pub fn endpoint<F, A>(script: F) -> Arc<Scripted>
 where
     F: Fn(Lane, Request<Body>, CallInfo) -> A + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    let script: Script = Box::new(move |lane, request, info| Box::pin(script(lane, request, info)));
     Arc::new(Scripted {
-        script: move |lane, request, info| -> Answer { Box::pin(script(lane, request, info)) },
+        script,
         refuse: Mutex::new(None),
     })
 }

@@ -18,7 +18,7 @@ pub(super) fn has_dot_segment(path: &str) -> bool {
 
 /// Takes the module's prefix off, and scheme and authority with it: the module always sees `/path?query`.
 /// Where the authority was in the target it becomes `Host`, as RFC 9112 3.2.2 and RFC 9113 8.3.1 say.
-pub(super) fn strip(head: &mut Parts, prefix: &str) -> Option<()> {
+pub(crate) fn strip(head: &mut Parts, prefix: &str) -> Option<()> {
     if let Some(authority) = head.uri.authority()
         && (head.version < Version::HTTP_2 || !head.headers.contains_key(HOST))
         && let Ok(host) = HeaderValue::from_str(authority.as_str().rsplit('@').next()?)

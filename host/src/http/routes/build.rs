@@ -225,7 +225,27 @@ impl Draft {
         });
     }
 
+    /// A prefix that reads like a gRPC service would hide its methods from clients that call them with JSON.
+    fn check_shadowing(&mut self) {
+        let mut shadows: Vec<(String, Arc<str>)> = Vec::new();
+        for service in &self.table.services {
+            if let Some(owner) = self.owner_of_prefix.get(&format!("/{}", service.name)) {
+                shadows.push((owner.clone(), Arc::clone(&service.name)));
+            }
+        }
+        for (owner, service) in shadows {
+            self.wrong(
+                "resolve.prefix",
+                &owner,
+                format!("found prefix \"/{service}\", which is also the path of a gRPC service, expected another prefix"),
+                "JSON calls of the gRPC service would go to the wrong place".to_owned(),
+                "change `prefix` under [http] in wharf.toml".to_owned(),
+            );
+        }
+    }
+
     fn finish(mut self) -> Result<RouteTable, Vec<Finding>> {
+        self.check_shadowing();
         if !self.findings.is_empty() {
             return Err(self.findings);
         }

@@ -123,6 +123,7 @@ fn all_findings_of_all_modules_are_reported_at_once() {
         grpc("f", "grpc.health.v1.Health", &["Check"]),
         grpc("g", "s.S", &["M", "M"]),
         grpc("h", "s.S", &["M"]),
+        module("i", "/s.S", &[]),
     ])
     .unwrap_err();
     let found: Vec<_> = findings
@@ -142,6 +143,7 @@ fn all_findings_of_all_modules_are_reported_at_once() {
             ("f", "resolve.grpc-service"),
             ("g", "create.route"),
             ("h", "resolve.grpc-service"),
+            ("i", "resolve.prefix"),
         ],
         "{findings:#?}"
     );
