@@ -17,3 +17,10 @@ pub mod security;
 
 pub mod admin;
 pub mod telemetry;
+
+/// The ABI this host speaks.
+pub const HOST_ABI: wharf_manifest::Abi = wharf_manifest::Abi {
+    major: wharf_plugin_api::ABI.major as u32,
+    minor: wharf_plugin_api::ABI.minor as u32,
+    draft: wharf_plugin_api::ABI_DRAFT,
+};

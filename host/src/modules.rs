@@ -19,6 +19,8 @@ pub mod verify;
 pub mod instance;
 pub mod open;
 
+pub mod supervisor;
+
 pub mod current;
 pub mod standing;
 pub mod visiting;

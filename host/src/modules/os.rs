@@ -77,6 +77,12 @@ impl std::fmt::Display for Target {
     }
 }
 
+/// Anonymous resident memory of this process in bytes; none where the system does not tell.
+#[must_use]
+pub fn anonymous_bytes() -> Option<u64> {
+    if cfg!(target_os = "linux") { linux::anonymous_bytes() } else { None }
+}
+
 /// How a folder is opened that is only passed through: without the right to list it, where the system has that.
 #[must_use]
 pub const fn pass_through() -> rustix::fs::OFlags {

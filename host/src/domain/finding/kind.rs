@@ -235,4 +235,73 @@ kinds! {
     BREAKS_DEPENDENT = "resolve.breaks-dependent", Resolve, Error,
         "a module that runs now needs the version this one would replace",
         "install a version in the range, or replace the dependent module first";
+    NEEDS_DOWN = "resolve.needs-down", Resolve, Error,
+        "the module needs another one that does not run",
+        "enable the other module, or mend what keeps it from running";
+    PINNED = "resolve.pinned", Resolve, Error,
+        "an operator pinned the module to another build",
+        "install the pinned build, or remove the pin";
+
+    THREAD_KEYS = "open.thread-keys", Open, Error,
+        "every loaded library takes a pthread key for good, and a process that has none left aborts",
+        "restart the host; with inherited sockets (LISTEN_FDS) no connection is refused";
+    LINKER = "open.linker", Open, Error,
+        "the system's loader cannot map the library",
+        "build the module again for this system";
+    UNRESOLVED_SYMBOL = "open.unresolved-symbol", Open, Error,
+        "the library calls something that no library it names has",
+        "link what defines the symbol into the module";
+    NO_ROOT = "open.no-root", Open, Error,
+        "the root symbol is the only way into a module",
+        "export the module with export_module!";
+    HEADER = "open.header", Open, Error,
+        "what stands behind the root symbol is not a header of this ABI",
+        "build the module again with the SDK's export_module!";
+    LAYOUT = "open.layout", Open, Error,
+        "host and module would read each other's memory wrongly",
+        "build the module with the released wharf-sdk of the same major version";
+    OTHER_LIBRARY = "open.other-library", Open, Error,
+        "code that was never checked would run",
+        "restart the host, and report this";
+    MANIFEST_DIFFERS = "open.manifest", Open, Error,
+        "the checks of stages 3 to 5 were made on another manifest",
+        "build the module again; tools that rewrite sections must not touch .wharf.manifest";
+    OPEN_PANICKED = "open.panicked", Open, Error,
+        "the module failed before it could be asked anything",
+        "look for the panic in the log";
+
+    CREATE_FAILED = "create.failed", Create, Error,
+        "the module itself says that it cannot run",
+        "do what its message says, then reload it";
+    CREATE_PANICKED = "create.panicked", Create, Error,
+        "a module that panics while it is made cannot be trusted to serve",
+        "look for the panic in the log, mend the module";
+    CREATE_UNDECLARED = "create.undeclared", Create, Error,
+        "a module gets exactly what its manifest lists",
+        "add the line the message names to wharf.toml";
+    CREATE_CONFIG = "create.config", Create, Error,
+        "the module cannot read its section of the configuration",
+        "mend the section, or the committed schema that let it pass";
+    CREATE_DEADLINE = "create.deadline", Create, Error,
+        "a module that does not come back would hold up all others",
+        "look for work that never ends in its init, or raise plugins.start_timeout";
+    CREATE_REFUSED = "create.refused", Create, Error,
+        "host and module do not agree on an interface",
+        "build the module with the SDK of this host, or update the host";
+    NO_POLICY = "create.no-policy", Create, Warning,
+        "a route without a policy this host knows is not served",
+        "give the route a policy, or update the host";
+    ROUTES = "create.routes", Create, Error,
+        "the routes of the module cannot be put into the table",
+        "mend the route templates the message names";
+
+    START_FAILED = "run.start-failed", Run, Error,
+        "a module serves only after its start",
+        "do what its message says, then reload it";
+    START_DEADLINE = "run.start-deadline", Run, Error,
+        "a module that does not come back would hold up all others",
+        "look for work that never ends in its start, or raise plugins.start_timeout";
+    UNHEALTHY = "run.unhealthy", Run, Error,
+        "a build that says it cannot serve is not swapped in",
+        "do what its message says, then reload it";
 }

@@ -14,3 +14,13 @@ pub const SYSTEM_LIBRARIES: &[&str] = &[
     "ld-linux-x86-64.so.2",
     "ld-linux-aarch64.so.1",
 ];
+
+/// Anonymous resident memory of this process in bytes: what only it uses and nothing backs.
+#[must_use]
+pub fn anonymous_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+

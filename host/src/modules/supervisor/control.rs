@@ -1,0 +1,160 @@
+//! What operators ask of the supervisor.
+
+use std::error::Error;
+
+use super::{Scope, Supervisor};
+use crate::domain::status::{HostStatus, ModuleStatus, State};
+use crate::modules::control::{ControlError, Plan};
+use crate::modules::open;
+use crate::modules::os;
+
+pub(super) fn internal(error: &(dyn Error + 'static)) -> ControlError {
+    let mut message = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        message = format!("{message}: {cause}");
+        next = cause.source();
+    }
+    ControlError { code: "internal".to_owned(), message, hint: "the host's log has more".to_owned(), findings: Vec::new() }
+}
+
+fn refused(code: &str, message: String, hint: String) -> ControlError {
+    ControlError { code: code.to_owned(), message, hint, findings: Vec::new() }
+}
+
+impl Supervisor {
+    /// Status of the node and of every module.
+    #[must_use]
+    pub fn host_status(&self) -> HostStatus {
+        let slots: Vec<_> = self.slots().values().cloned().collect();
+        HostStatus {
+            node: self.0.shared.node.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi: crate::HOST_ABI.to_string(),
+            started: self.0.started,
+            ready: self.is_ready(),
+            generations_loaded: open::generations_loaded(),
+            thread_keys_left: open::thread_keys_left(1024),
+            private_bytes: os::anonymous_bytes().unwrap_or(0),
+            modules: slots.iter().map(|slot| slot.status(|id| self.is_down(id))).collect(),
+        }
+    }
+
+    fn is_down(&self, id: &str) -> bool {
+        !self.slots().get(id).is_some_and(|slot| slot.state() == State::Running)
+    }
+
+    /// Status of one module.
+    ///
+    /// # Errors
+    /// `module.unknown`
+    pub fn module_status(&self, id: &str) -> Result<ModuleStatus, ControlError> {
+        let slot = self.slots().get(id).cloned();
+        slot.map(|slot| slot.status(|id| self.is_down(id))).ok_or_else(|| self.unknown(id))
+    }
+
+    fn unknown(&self, id: &str) -> ControlError {
+        let known: Vec<String> = self.slots().keys().cloned().collect();
+        refused("module.unknown", format!("there is no module {id}"), format!("known modules: {}", known.join(", ")))
+    }
+
+    /// Stages 1 to 5 over the folder, together with what runs: no module code runs.
+    ///
+    /// # Errors
+    /// `internal` when the state store does not answer.
+    pub async fn make_plan(&self) -> Result<Plan, ControlError> {
+        self.decide(&Scope::all()).await.map(|(plan, _)| plan)
+    }
+
+    /// Marks a module as wanted and runs it.
+    ///
+    /// # Errors
+    /// `module.unknown`, or `module.refused` with the findings.
+    pub async fn enable_module(&self, id: &str) -> Result<ModuleStatus, ControlError> {
+        self.want(id, true).await?;
+        self.run_one(id, false, "module.refused", "cannot run").await
+    }
+
+    /// Marks a module as unwanted and ends it.
+    ///
+    /// # Errors
+    /// `module.unknown`; `module.needed` when running modules require it and `force` is not set.
+    pub async fn disable_module(&self, id: &str, force: bool) -> Result<ModuleStatus, ControlError> {
+        let dependents: Vec<String> = self
+            .running()
+            .iter()
+            .filter(|(_, running)| running.instance.image.manifest.modules.get(id).is_some_and(|needs| !needs.optional))
+            .map(|(slot, _)| slot.id.clone())
+            .collect();
+        if !dependents.is_empty() && !force {
+            return Err(refused(
+                "module.needed",
+                format!("{id} is needed by {}", dependents.join(", ")),
+                format!("disable these first, or `wharf modules disable {id} --force`: they go on, and their calls to {id} get UNAVAILABLE"),
+            ));
+        }
+        self.want(id, false).await?;
+        let _changing = self.0.changing.lock().await;
+        let slot = self.slot(id);
+        if slot.is_running() {
+            self.take_down(&slot, State::Disabled, "disabled by an operator").await;
+        } else {
+            self.note(&slot, State::Disabled, "disabled by an operator");
+        }
+        self.module_status(id)
+    }
+
+    /// Replaces a module by the build in the folder.
+    ///
+    /// # Errors
+    /// `module.unknown`, `module.static`, `module.disabled`, or `reload.refused` with the findings; what ran goes on then.
+    pub async fn reload_module(&self, id: &str) -> Result<ModuleStatus, ControlError> {
+        let status = self.module_status(id)?;
+        if self.0.linked.iter().any(|image| image.manifest.id == id) {
+            return Err(refused(
+                "module.static",
+                format!("{id} is linked into the program"),
+                "restart the host to change it".to_owned(),
+            ));
+        }
+        if status.state == State::Disabled {
+            return Err(refused("module.disabled", format!("{id} is disabled"), format!("`wharf modules enable {id}`")));
+        }
+        self.run_one(id, true, "reload.refused", "was not replaced").await
+    }
+
+    async fn run_one(&self, id: &str, force: bool, code: &str, what: &str) -> Result<ModuleStatus, ControlError> {
+        let before = self.slot(id).running();
+        let plan = self.apply(Scope::one(id, force)).await?;
+        let after = self.slot(id).running();
+        let changed = match (&before, &after) {
+            (Some(before), Some(after)) => !std::sync::Arc::ptr_eq(before, after),
+            (None, Some(_)) => true,
+            _ => false,
+        };
+        let errors: Vec<_> = plan.findings.iter().filter(|f| f.is_error()).cloned().collect();
+        if changed || (errors.is_empty() && after.is_some()) {
+            return self.module_status(id);
+        }
+        let first = errors.first();
+        Err(ControlError {
+            code: code.to_owned(),
+            message: first.map_or_else(|| format!("{id} {what}: there is no build of it in the folder"), |f| format!("{id} {what}: {}", f.what)),
+            hint: first.map_or_else(|| "put the library into the plugins folder".to_owned(), |f| f.fix.clone()),
+            findings: plan.findings,
+        })
+    }
+
+    async fn want(&self, id: &str, enabled: bool) -> Result<(), ControlError> {
+        let known = self.slots().contains_key(id);
+        if !known && !self.look().await.report.modules.iter().any(|module| module.id.as_deref() == Some(id)) {
+            return Err(self.unknown(id));
+        }
+        let mut desired = self.0.state.desired(id).await.map_err(|e| internal(&e))?;
+        desired.enabled = Some(enabled);
+        self.0.state.set_desired(id, &desired).await.map_err(|e| internal(&e))?;
+        self.slot(id).set_desired(desired);
+        Ok(())
+    }
+}
