@@ -141,7 +141,10 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 /// A context that trusts everything and has the core services `config` 1, `log` 1 and 2.
 pub(crate) fn context() -> VerifyContext {
     VerifyContext {
-        place: PlaceRules::default(),
+        place: PlaceRules {
+            private_group: None,
+            ..PlaceRules::default()
+        },
         trust: Arc::new(TrustPolicy {
             mode: TrustMode::Any,
             ..TrustPolicy::default()

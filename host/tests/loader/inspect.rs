@@ -20,7 +20,7 @@ fn section() -> Vec<u8> {
     encode_section(&manifest("good", "1.2.3"), &[]).unwrap()
 }
 
-fn patched(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn patched(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let mut bytes = good();
     change(&mut bytes);
     bytes
@@ -116,6 +116,8 @@ fn what_is_wrong_with_a_library_has_a_code_of_its_own() {
                 b[at..at + 4].fill(0);
             }),
         ),
+        ("inspect.malformed", patched(dynamic_from_elsewhere)),
+        ("inspect.malformed", patched(overlapping_segments)),
         ("inspect.wrong-format", super::macho::Dylib::good().build()),
         (
             "inspect.wrong-format",
@@ -240,6 +242,19 @@ fn two_sections() -> Vec<u8> {
         .expect("the name of the section");
     bytes[at + name.len() - 2] = b't';
     bytes
+}
+
+/// The dynamic segment names a place in the file that is not what is mapped at its address.
+fn dynamic_from_elsewhere(bytes: &mut [u8]) {
+    let at = segment(bytes, PT_DYNAMIC, 0) + 8;
+    let offset = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    bytes[at..at + 8].copy_from_slice(&(offset - 16).to_le_bytes());
+}
+
+/// The second segment begins in the page the first one ends in.
+fn overlapping_segments(bytes: &mut [u8]) {
+    let at = segment(bytes, PT_LOAD, 0) + 40;
+    bytes[at..at + 8].copy_from_slice(&0x1001_u64.to_le_bytes());
 }
 
 #[test]
