@@ -117,7 +117,10 @@ pub(crate) struct Plugins(TempDir);
 
 impl Plugins {
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        let folder = TempDir::new().unwrap();
+        // Whatever the umask of whoever runs the tests.
+        set_mode(folder.path(), 0o755);
+        Self(folder)
     }
 
     pub(crate) fn path(&self) -> &Path {
