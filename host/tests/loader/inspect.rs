@@ -288,3 +288,36 @@ fn a_library_for_another_target_is_told_apart() {
     assert_eq!(codes(&findings), ["inspect.wrong-format"]);
     assert_eq!(findings[0].what, "found an ELF file, expected Mach-O aarch64");
 }
+
+/// What `export_module!` comes down to, compiled by rustc with the standard library.
+fn cdylib(arguments: &[&str]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("module.rs"), folder.path().join("module.so"));
+    std::fs::write(folder.path().join("section"), section()).unwrap();
+    let length = section().len();
+    let text = format!(
+        "#[used] #[unsafe(link_section = \".wharf.manifest\")] static SECTION: [u8; {length}] = *include_bytes!(\"section\");\n\
+         #[unsafe(no_mangle)] pub static wharf_root_v1_good: fn() = say;\n\
+         pub fn say() {{ println!(\"{{:?}}\", std::thread::current().id()); }}\n"
+    );
+    std::fs::write(&source, text).unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut compiler = std::process::Command::new(rustc);
+    compiler
+        .args(["--edition=2024", "--crate-type=cdylib", "-Anon_upper_case_globals", "-o"])
+        .arg(&out)
+        .arg(&source)
+        .args(arguments);
+    let output = compiler.output().expect("rustc");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(out).unwrap()
+}
+
+#[test]
+fn a_cdylib_of_rustc_is_sound_stripped_or_not() {
+    for arguments in [&[][..], &["-Cstrip=symbols"], &["-Cdebuginfo=2"]] {
+        let inspected = inspect(&cdylib(arguments), &InspectRules::default()).unwrap();
+        assert_eq!(inspected.manifest, manifest("good", "1.2.3"), "{arguments:?}");
+        assert!(inspected.needed.contains(&"libc.so.6".to_owned()), "{:?}", inspected.needed);
+    }
+}
