@@ -391,3 +391,27 @@ fn no_damage_to_a_section_makes_decoding_panic() {
         }
     }
 }
+
+#[test]
+fn no_damage_to_a_wharf_toml_makes_parsing_panic() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 8).unwrap() % limit
+    };
+    for end in 0..FULL.len() {
+        let _ = parse_toml(&FULL[..end]);
+    }
+    for _ in 0..3_000 {
+        let mut damaged = FULL.as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(damaged.len());
+            damaged[at] = *b"\"[]{}=.\n\\a0 \xc3\x1b#".get(next(15)).unwrap();
+        }
+        for problem in parse_toml(&String::from_utf8_lossy(&damaged)).err().into_iter().flatten() {
+            assert!(wharf_manifest::is_printable(&problem.to_string()));
+        }
+    }
+}

@@ -1,5 +1,10 @@
 //! Which files in the folder are candidates.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a finding is made a few times a load, and never where it costs"
+)]
+
 use std::ffi::OsString;
 
 use rustix::fs::Dir;

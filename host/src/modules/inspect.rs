@@ -1,5 +1,10 @@
 //! Stage 3: what a library is, read from its bytes without running a line of it.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a finding is made a few times a load, and never where it costs"
+)]
+
 mod elf;
 mod macho;
 

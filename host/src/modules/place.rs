@@ -4,7 +4,16 @@
 //! checked is what is used. An ancestor that everybody may write to is accepted only when root owns it and its
 //! sticky bit is set, as with `/tmp`: others cannot rename or remove there what is not theirs. The folder with the
 //! modules itself gets no such exception, because others could put files into it.
+//!
+//! Write permission for a group is accepted when that group has the host's user as its only member, as on systems
+//! that give each user a group of their own and a umask of 002. This is the rule sshd has on those systems.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a finding is made a few times a load, and never where it costs"
+)]
+
+mod group;
 mod private;
 mod walk;
 
@@ -33,14 +42,18 @@ pub struct PlaceRules {
     pub max_size: u64,
     /// The user who may own files and folders, beside root.
     pub user: u32,
+    /// A group that may have write permission, because that user is its only member.
+    pub private_group: Option<u32>,
 }
 
 impl Default for PlaceRules {
-    /// 256 MiB, and the effective user of this process.
+    /// 256 MiB, the effective user of this process, and the group of their own they may have. Root has none.
     fn default() -> Self {
+        let user = rustix::process::geteuid().as_raw();
         Self {
             max_size: DEFAULT_MAX_SIZE,
-            user: rustix::process::geteuid().as_raw(),
+            user,
+            private_group: group::private_group(user),
         }
     }
 }
@@ -234,7 +247,9 @@ fn check_owner(path: &Path, metadata: &Metadata, rules: &PlaceRules, kinds: &Kin
         ));
     }
     let like_tmp = sticky && owner == 0 && mode & 0o1000 != 0;
-    if mode & 0o022 != 0 && !like_tmp {
+    let own_group = rules.private_group == Some(metadata.gid());
+    let forbidden = if own_group { 0o002 } else { 0o022 };
+    if mode & forbidden != 0 && !like_tmp {
         let what = format!("{shown} has mode {mode:04o}, expected no write permission for group and others");
         findings.push(Finding::new(kinds.writable, what).mend(format!("chmod go-w {shown}")));
     }

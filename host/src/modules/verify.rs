@@ -1,5 +1,10 @@
 //! Stages 1 to 4 for one library, in order. No module code runs: the library is read, never mapped.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a finding is made a few times a load, and never where it costs"
+)]
+
 mod config;
 mod manifest;
 
@@ -16,7 +21,7 @@ pub use manifest::check_manifest;
 
 use super::inspect::{InspectRules, inspect};
 use super::place::{Contents, Folder, PlaceRules, PrivateFolder, hex};
-use super::trust::{Claims, MAX_SIGNATURE_FILE, TrustPolicy, signature_path};
+use super::trust::{Claims, MAX_SIGNATURE_FILE, TrustMode, TrustPolicy, signature_path};
 use crate::domain::finding::Finding;
 use crate::domain::finding::kind;
 
@@ -142,8 +147,11 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    /// The signature file, if there is one. It is held to the same rules of place as the library.
+    /// The signature file, if one is asked for and there. It is held to the same rules of place as the library.
     fn signature(&self, context: &VerifyContext) -> Result<Option<Vec<u8>>, Vec<Finding>> {
+        if context.trust.mode != TrustMode::Signed {
+            return Ok(None);
+        }
         let path = signature_path(Path::new(self.name));
         let rules = PlaceRules {
             max_size: MAX_SIGNATURE_FILE,

@@ -16,7 +16,7 @@ Warnings do not keep a module from loading.
 This page is made from the sources: a test compares the two, and `WHARF_BLESS=1 cargo test -p wharf-host --test loader
 catalogue` writes it anew.
 
-| code | stage | meaning | how to mend it |
+| code | stage | what it means for you | how to mend it |
 |---|---|---|---|
 ";
 

@@ -22,7 +22,7 @@ fn damage(whole: &[u8], rules: &InspectRules) {
         assert!(inspect(&whole[..end], rules).is_err(), "{end} of {} bytes", whole.len());
     }
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..20_000 {
+    for _ in 0..6_000 {
         let mut bytes = whole.to_vec();
         for _ in 0..=random.below(4) {
             // Headers and tables at both ends are what is worth hitting.

@@ -117,7 +117,10 @@ pub(crate) struct Plugins(TempDir);
 
 impl Plugins {
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        let folder = TempDir::new().unwrap();
+        // Whatever the umask of whoever runs the tests.
+        set_mode(folder.path(), 0o755);
+        Self(folder)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -141,7 +144,10 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 /// A context that trusts everything and has the core services `config` 1, `log` 1 and 2.
 pub(crate) fn context() -> VerifyContext {
     VerifyContext {
-        place: PlaceRules::default(),
+        place: PlaceRules {
+            private_group: None,
+            ..PlaceRules::default()
+        },
         trust: Arc::new(TrustPolicy {
             mode: TrustMode::Any,
             ..TrustPolicy::default()

@@ -20,7 +20,7 @@ fn section() -> Vec<u8> {
     encode_section(&manifest("good", "1.2.3"), &[]).unwrap()
 }
 
-fn patched(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn patched(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let mut bytes = good();
     change(&mut bytes);
     bytes
@@ -116,6 +116,8 @@ fn what_is_wrong_with_a_library_has_a_code_of_its_own() {
                 b[at..at + 4].fill(0);
             }),
         ),
+        ("inspect.malformed", patched(dynamic_from_elsewhere)),
+        ("inspect.malformed", patched(overlapping_segments)),
         ("inspect.wrong-format", super::macho::Dylib::good().build()),
         (
             "inspect.wrong-format",
@@ -242,6 +244,19 @@ fn two_sections() -> Vec<u8> {
     bytes
 }
 
+/// The dynamic segment names a place in the file that is not what is mapped at its address.
+fn dynamic_from_elsewhere(bytes: &mut [u8]) {
+    let at = segment(bytes, PT_DYNAMIC, 0) + 8;
+    let offset = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    bytes[at..at + 8].copy_from_slice(&(offset - 16).to_le_bytes());
+}
+
+/// The second segment begins in the page the first one ends in.
+fn overlapping_segments(bytes: &mut [u8]) {
+    let at = segment(bytes, PT_LOAD, 0) + 40;
+    bytes[at..at + 8].copy_from_slice(&0x1001_u64.to_le_bytes());
+}
+
 #[test]
 fn everything_wrong_in_one_library_is_reported_at_once() {
     let mut library = module().arguments(&["-Wl,-rpath,/tmp/evil", "-Wl,-z,execstack"]);
@@ -272,4 +287,37 @@ fn a_library_for_another_target_is_told_apart() {
     .unwrap_err();
     assert_eq!(codes(&findings), ["inspect.wrong-format"]);
     assert_eq!(findings[0].what, "found an ELF file, expected Mach-O aarch64");
+}
+
+/// What `export_module!` comes down to, compiled by rustc with the standard library.
+fn cdylib(arguments: &[&str]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("module.rs"), folder.path().join("module.so"));
+    std::fs::write(folder.path().join("section"), section()).unwrap();
+    let length = section().len();
+    let text = format!(
+        "#[used] #[unsafe(link_section = \".wharf.manifest\")] static SECTION: [u8; {length}] = *include_bytes!(\"section\");\n\
+         #[unsafe(no_mangle)] pub static wharf_root_v1_good: fn() = say;\n\
+         pub fn say() {{ println!(\"{{:?}}\", std::thread::current().id()); }}\n"
+    );
+    std::fs::write(&source, text).unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut compiler = std::process::Command::new(rustc);
+    compiler
+        .args(["--edition=2024", "--crate-type=cdylib", "-Anon_upper_case_globals", "-o"])
+        .arg(&out)
+        .arg(&source)
+        .args(arguments);
+    let output = compiler.output().expect("rustc");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(out).unwrap()
+}
+
+#[test]
+fn a_cdylib_of_rustc_is_sound_stripped_or_not() {
+    for arguments in [&[][..], &["-Cstrip=symbols"], &["-Cdebuginfo=2"]] {
+        let inspected = inspect(&cdylib(arguments), &InspectRules::default()).unwrap();
+        assert_eq!(inspected.manifest, manifest("good", "1.2.3"), "{arguments:?}");
+        assert!(inspected.needed.contains(&"libc.so.6".to_owned()), "{:?}", inspected.needed);
+    }
 }

@@ -11,7 +11,7 @@ use wharf_host::modules::plan::{check_file, check_folder};
 use super::fixture::{Plugins, codes, context, good, set_mode};
 
 fn rules() -> PlaceRules {
-    PlaceRules::default()
+    context().place
 }
 
 fn check(path: &Path) -> Vec<String> {
@@ -36,6 +36,20 @@ fn a_file_others_can_write_is_refused() {
     for mode in [0o664, 0o646, 0o666] {
         set_mode(&path, mode);
         assert_eq!(check(&path), ["place.file-writable"], "{mode:o}");
+    }
+}
+
+#[test]
+fn a_group_of_the_users_own_may_write_and_others_still_may_not() {
+    use std::os::unix::fs::MetadataExt;
+
+    let plugins = Plugins::new();
+    let path = plugins.put("libgood.so", &good());
+    let mut context = context();
+    context.place.private_group = Some(path.metadata().unwrap().gid());
+    for (mode, expected) in [(0o664, vec![]), (0o666, vec!["place.file-writable"])] {
+        set_mode(&path, mode);
+        assert_eq!(codes(&check_file(&path, &context).findings), expected, "{mode:o}");
     }
 }
 

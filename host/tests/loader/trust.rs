@@ -107,6 +107,17 @@ fn a_signature_that_does_not_count_says_why() {
         ["trust.key-malformed"],
         "a weak key"
     );
+    let twice = TrustPolicy {
+        keys: vec![
+            signed.key.public(),
+            TrustedKey {
+                revoked: true,
+                ..signed.key.public()
+            },
+        ],
+        ..TrustPolicy::default()
+    };
+    assert_eq!(signed.check_with(twice), ["trust.key-malformed"], "two keys of one name");
     let other = KeyPair::generate("release").unwrap().public().public;
     assert_eq!(signed.check(|key| key.public = other), ["trust.signature-wrong"]);
 }

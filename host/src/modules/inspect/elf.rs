@@ -12,6 +12,9 @@ use crate::modules::os::Machine;
 type Header = elf::FileHeader64<Endianness>;
 type Segment = elf::ProgramHeader64<Endianness>;
 
+/// The smallest page of the systems the host runs on.
+const PAGE: u64 = 4096;
+
 /// A file whose header was checked.
 struct File<'a> {
     data: &'a [u8],
@@ -88,7 +91,8 @@ impl<'a> File<'a> {
     /// Everything the loader maps must be in the file: a page beyond its end is SIGBUS.
     fn check_segments(&self) -> Result<(), Finding> {
         let endian = self.endian;
-        let mut loads = 0_usize;
+        // Pages, since that is what is mapped: a later segment replaces the whole page an earlier one ends in.
+        let mut mapped = None;
         for (index, segment) in self.segments.iter().enumerate() {
             let (offset, size) = (segment.p_offset(endian), segment.p_filesz(endian));
             if segment.p_type(endian) == elf::PT_GNU_STACK {
@@ -98,7 +102,6 @@ impl<'a> File<'a> {
             if segment.p_type(endian) != elf::PT_LOAD {
                 continue;
             }
-            loads += 1;
             let (address, memory, align) = (segment.p_vaddr(endian), segment.p_memsz(endian), segment.p_align(endian));
             if size > memory || address.checked_add(memory).is_none() {
                 return Err(malformed(format!(
@@ -108,24 +111,27 @@ impl<'a> File<'a> {
             if align > 1 && (!align.is_power_of_two() || address % align != offset % align) {
                 return Err(malformed(format!("segment {index} is not aligned to {align}")));
             }
+            let (first, last) = (address / PAGE, address.saturating_add(memory.saturating_sub(1)) / PAGE);
+            if mapped.is_some_and(|before| first <= before) {
+                return Err(malformed(format!("segment {index} covers a page of the segment before it")));
+            }
+            mapped = Some(last);
         }
-        if loads == 0 {
-            Err(malformed("it has no segment to load"))
-        } else {
-            Ok(())
-        }
+        mapped.map(|_| ()).ok_or_else(|| malformed("it has no segment to load"))
     }
 
     fn executable_stack(&self) -> Option<&'static str> {
-        let stack = self
+        let mut stacks = self
             .segments
             .iter()
-            .find(|segment| segment.p_type(self.endian) == elf::PT_GNU_STACK);
-        match stack {
-            None => Some("PT_GNU_STACK is missing"),
-            Some(stack) if stack.p_flags(self.endian).contains(elf::PF_X) => Some("PT_GNU_STACK is executable"),
-            Some(_) => None,
+            .filter(|segment| segment.p_type(self.endian) == elf::PT_GNU_STACK)
+            .peekable();
+        if stacks.peek().is_none() {
+            return Some("PT_GNU_STACK is missing");
         }
+        stacks
+            .any(|stack| stack.p_flags(self.endian).contains(elf::PF_X))
+            .then_some("PT_GNU_STACK is executable")
     }
 
     fn writable_code(&self) -> Vec<usize> {
@@ -146,7 +152,13 @@ impl<'a> File<'a> {
         let endian = self.endian;
         let mut entries = None;
         for segment in self.segments {
-            entries = segment.dynamic(endian, self.data).map_err(malformed)?.or(entries);
+            if let Some(found) = segment.dynamic(endian, self.data).map_err(malformed)? {
+                // The loader finds it by address, so its place in the file must be the one that is mapped there.
+                if self.file_offset(segment.p_vaddr(endian)) != Some(segment.p_offset(endian)) {
+                    return Err(malformed("the dynamic segment is mapped from another place than it names"));
+                }
+                entries = Some(found);
+            }
         }
         let entries = entries.ok_or_else(|| malformed("it has no dynamic segment"))?;
         let entries = entries.iter().take_while(|entry| entry.d_tag(endian) != elf::DT_NULL);
@@ -156,7 +168,7 @@ impl<'a> File<'a> {
                 .find(|entry| entry.d_tag(endian) == tag)
                 .map(|entry| entry.d_val(endian))
         };
-        if value(elf::DT_FLAGS_1).is_some_and(|flags| flags & u64::from(elf::DF_1_PIE.0) != 0) {
+        if value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0) {
             return Err(Finding::new(
                 &kind::NOT_SHARED,
                 "found a position-independent program, expected a shared library",
@@ -188,9 +200,16 @@ impl<'a> File<'a> {
         let (Some(address), Some(size)) = (address, size) else {
             return Err(malformed("it has no dynamic string table"));
         };
+        let place = self.file_offset(address);
+        let start = place.ok_or_else(|| malformed("the dynamic string table is in no segment"))?;
+        check_range("the dynamic string table", start, size, self.data)?;
+        Ok(StringTable::new(self.data, start, start.saturating_add(size)))
+    }
+
+    /// Where in the file the byte at an address comes from.
+    fn file_offset(&self, address: u64) -> Option<u64> {
         let endian = self.endian;
-        let place = self
-            .segments
+        self.segments
             .iter()
             .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
             .find_map(|segment| {
@@ -198,10 +217,7 @@ impl<'a> File<'a> {
                     .checked_sub(segment.p_vaddr(endian))
                     .filter(|at| *at < segment.p_filesz(endian))?;
                 segment.p_offset(endian).checked_add(inside)
-            });
-        let start = place.ok_or_else(|| malformed("the dynamic string table is in no segment"))?;
-        check_range("the dynamic string table", start, size, self.data)?;
-        Ok(StringTable::new(self.data, start, start.saturating_add(size)))
+            })
     }
 
     fn read_sections(&self, image: &mut Image<'a>) -> Result<(), Finding> {

@@ -142,6 +142,14 @@ mod tests {
 
     use super::*;
 
+    fn base() -> tempfile::TempDir {
+        // Whatever the umask of whoever runs the tests.
+        tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .unwrap()
+    }
+
     fn contents() -> Contents {
         Contents {
             bytes: b"library".to_vec(),
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_copy_has_a_name_and_an_inode_of_its_own() {
-        let base = tempfile::tempdir().unwrap();
+        let base = base();
         let folder = PrivateFolder::create(&base.path().join("run"), ".so").unwrap();
         let first = folder.store("greeter", &contents()).unwrap();
         let second = folder.store("greeter", &contents()).unwrap();
@@ -165,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_folder_goes_with_the_host_and_that_of_a_dead_host_with_the_next() {
-        let base = tempfile::tempdir().unwrap();
+        let base = base();
         let living = PrivateFolder::create(base.path(), ".so").unwrap();
         let dead = base.path().join("host-1-00");
         std::fs::create_dir(&dead).unwrap();
@@ -181,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_private_folder_that_was_opened_to_others_takes_no_copy() {
-        let base = tempfile::tempdir().unwrap();
+        let base = base();
         let folder = PrivateFolder::create(base.path(), ".so").unwrap();
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         assert_eq!(folder.store("greeter", &contents()).unwrap_err().code, "place.copy-failed");

@@ -74,13 +74,21 @@ impl TrustPolicy {
 
     fn check_signature(&self, envelope: &Envelope, now: Timestamp) -> Result<(), Finding> {
         let claims = &envelope.claims;
-        let key = self.keys.iter().find(|key| key.id == claims.key).ok_or_else(|| {
+        let mut named = self.keys.iter().filter(|key| key.id == claims.key);
+        let key = named.next().ok_or_else(|| {
             let known: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
             Finding::new(
                 &kind::KEY_UNKNOWN,
                 format!("it is signed with key {:?}, trusted are {known:?}", claims.key),
             )
         })?;
+        if named.next().is_some() {
+            // One of them may be revoked, and nobody could say which one is meant.
+            return Err(Finding::new(
+                &kind::KEY_MALFORMED,
+                format!("the configuration has two keys named {:?}", key.id),
+            ));
+        }
         check_key(key, now)?;
         let public: VerifyingKey = public_key(&key.public).map_err(|error| {
             Finding::new(

@@ -1,9 +1,9 @@
 //! Keys: made here, kept in a file of mode 0600, used to sign libraries.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -231,9 +231,17 @@ pub fn sign_file(library: &Path, key: &KeyPair, rules: &InspectRules, now: Times
     let mut part = path.clone().into_os_string();
     part.push(format!(".{}", std::process::id()));
     let part = PathBuf::from(part);
-    std::fs::write(&part, envelope.to_json()).map_err(|source| io(&part, source))?;
+    write_public(&part, &envelope.to_json()).map_err(|source| io(&part, source))?;
     std::fs::rename(&part, &path).map_err(|source| io(&path, source))?;
     Ok(path)
+}
+
+/// Writes a file that everybody may read and only its owner may write, whatever the umask.
+fn write_public(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Where the signature of a library lies: `NAME.so.sig`.
@@ -282,8 +290,6 @@ mod tests {
 
     #[test]
     fn a_key_comes_back_from_its_file_which_only_its_owner_reads() {
-        use std::os::unix::fs::PermissionsExt;
-
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("release.key");
         let key = KeyPair::generate("release-2026").unwrap();
