@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use serde::Deserialize;
 use tokio::process::Command;
@@ -48,12 +48,9 @@ struct Message {
 impl Package {
     /// Asks cargo where the package is.
     pub(super) async fn find(name: &str) -> Result<Self, Failure> {
-        let output = Command::new(cargo())
-            .args(["metadata", "--no-deps", "--format-version=1"])
-            .stderr(Stdio::inherit())
-            .output()
-            .await
-            .map_err(|e| Failure::failed("cannot run cargo", &e.to_string(), "install Rust, or set CARGO"))?;
+        let mut command = Command::new(cargo());
+        command.args(["metadata", "--no-deps", "--format-version=1"]);
+        let output = run(command).await?;
         let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(|_| {
             Failure::failed(
                 "cargo metadata",
@@ -96,17 +93,13 @@ impl Package {
 
 /// Builds the package. Compile errors go to standard error as cargo writes them.
 pub(super) async fn build(package: &Package, release: bool) -> Result<Built, Failure> {
-    let output = Command::new(cargo())
+    let mut command = Command::new(cargo());
+    command
         .arg("build")
         .args(["-p", &package.name, "--message-format=json-render-diagnostics"])
         .args(release.then_some("--release"))
-        .current_dir(&package.folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|e| Failure::failed("cannot run cargo", &e.to_string(), "install Rust, or set CARGO"))?;
+        .current_dir(&package.folder);
+    let output = run(command).await?;
     if !output.status.success() {
         return Ok(Built::Failed);
     }
@@ -120,6 +113,19 @@ pub(super) async fn build(package: &Package, release: bool) -> Result<Built, Fai
                 "write crate-type = [\"cdylib\", \"rlib\"] below [lib]",
             )
         })
+}
+
+/// Runs cargo. What it says on standard error goes to the terminal; `Command::output` would keep that to itself.
+async fn run(mut command: Command) -> Result<Output, Failure> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    let running = async { command.spawn()?.wait_with_output().await };
+    running
+        .await
+        .map_err(|e| Failure::failed("cannot run cargo", &e.to_string(), "install Rust, or set CARGO"))
 }
 
 /// The shared library among the artifacts of a package.
