@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use change::{Change, Changes};
 pub use error::{ConfigError, Problem};
 pub use explain::Setting;
-pub use layers::{LoadOptions, Override};
+pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, Channel, ChannelMode, Database, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Shutdown, Tls, Trust, TrustKey,
     TrustMode,

@@ -278,7 +278,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
-fn is_module_id(id: &str) -> bool {
+/// `^[a-z][a-z0-9-]{0,39}$`.
+#[must_use]
+pub fn is_module_id(id: &str) -> bool {
     id.len() <= 40
         && id.starts_with(|c: char| c.is_ascii_lowercase())
         && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

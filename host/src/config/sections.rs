@@ -1,6 +1,6 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ pub struct Trust {
     /// Keys whose signatures count.
     pub keys: Vec<TrustKey>,
     /// SHA-256 of accepted files, 64 hex digits each; used by `hashed`.
-    pub hashes: Vec<String>,
+    pub hashes: BTreeSet<String>,
     /// Lowest version of a module that may run, by id.
     #[schemars(with = "BTreeMap<String, String>")]
     pub min_versions: BTreeMap<String, semver::Version>,
@@ -82,7 +82,11 @@ pub struct TrustKey {
     pub id: String,
     /// Ed25519 public key in base64.
     pub public: String,
-    /// Signatures made later than this do not count, RFC 3339.
+    /// It does not count before, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub not_before: Option<Timestamp>,
+    /// It does not count from then on, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires: Option<Timestamp>,
@@ -256,7 +260,7 @@ impl Default for Trust {
         Self {
             mode: TrustMode::Signed,
             keys: Vec::new(),
-            hashes: Vec::new(),
+            hashes: BTreeSet::new(),
             min_versions: BTreeMap::new(),
         }
     }

@@ -1,2 +1,10 @@
 //! The `wharf` program.
-fn main() {}
+
+mod cli;
+mod wiring;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

@@ -1,0 +1,75 @@
+//! The command line: parse, validate, run, and say how it went in an exit code.
+
+mod args;
+mod client;
+mod completions;
+mod config;
+mod context;
+mod dev;
+mod doctor;
+mod exit;
+mod keys;
+mod log;
+mod modules;
+mod new;
+mod offline;
+mod render;
+mod routes;
+mod serve;
+mod validate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use context::Context;
+pub(crate) use exit::{Exit, Failure};
+
+/// Runs the whole program.
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; they go to standard output and count as success.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    let context = Context::new(&cli.global);
+    let outcome = validate::check(&cli.command).and_then(|()| execute(cli.command, &context));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.report(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed("cannot start threads", &e.to_string(), "raise the limit of threads (ulimit -u)"))?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(args, context).await,
+            Command::Modules(args) => modules::run(args, context).await,
+            Command::Routes => routes::run(context).await,
+            Command::Config(args) => config::run(args, context).await,
+            Command::Log(args) => log::run(args, context).await,
+            Command::Keys(args) => keys::run(args, context),
+            Command::Sign(args) => keys::sign(&args, context),
+            Command::New(args) => new::run(&args, context),
+            Command::Dev(args) => dev::run(&args, context).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Doctor => doctor::run(context).await,
+        }
+    });
+    // A module's blocking call must not keep the process after its deadline.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,215 @@
+//! First stage: what may be typed. Nothing is looked up here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::exit::EXIT_CODES;
+
+/// A host that feature modules, built as shared libraries, are dropped into while it runs.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: wharf-host.toml, if there is one]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+    /// Admin socket of the host to talk to [default: the one the configuration names]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON for programs; failures are JSON on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the host
+    Serve(ServeArgs),
+    /// Show and change modules
+    Modules(ModulesArgs),
+    /// Show all routes that are served
+    Routes,
+    /// Check, explain or describe the configuration
+    Config(ConfigArgs),
+    /// Show or change log levels of the running host
+    Log(LogArgs),
+    /// Make and show signing keys
+    Keys(KeysArgs),
+    /// Sign a library; writes FILE.sig
+    Sign(SignArgs),
+    /// Make a new module
+    New(NewArgs),
+    /// Build a module at every change and swap it in a running `wharf serve --dev`
+    Dev(DevArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Look for what would keep a host from running well
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Any trust, watching, auto-enable; loopback addresses only
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Address of the public listener, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModulesArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModulesCommand {
+    /// All modules; with no host running, what the plugins folder holds
+    List,
+    /// Everything about one module
+    Show {
+        /// Module id
+        id: String,
+    },
+    /// Check libraries without running any of their code
+    Check {
+        /// Libraries to check alone [default: the plugins folder]
+        paths: Vec<PathBuf>,
+    },
+    /// What would happen if the plugins folder were loaded now
+    Plan,
+    /// Want a module, and load it
+    Enable {
+        /// Module id
+        id: String,
+    },
+    /// Drain and stop a module, and keep it stopped
+    Disable {
+        /// Module id
+        id: String,
+        /// Even if other modules need it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Load the file that is in the folder now beside the running build, and swap
+    Reload {
+        /// Module id
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Find everything that is wrong with the configuration
+    Check {
+        /// As `serve --dev` would read it
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Show every setting, its value and where it came from; secrets are hidden
+    Explain {
+        /// Ask the running host instead of reading the configuration
+        #[arg(long)]
+        running: bool,
+        /// As `serve --dev` would read it
+        #[arg(long, conflicts_with = "running")]
+        dev: bool,
+    },
+    /// Print the JSON schema of the file
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    #[command(subcommand)]
+    pub(crate) command: LogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Change levels; what is not mentioned stays, `reset` goes back to the configured ones
+    Set {
+        /// Such as info,blog=debug or wharf_host::http=trace
+        directives: String,
+    },
+    /// Show the levels in force
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key; prints what belongs in the configuration of hosts
+    New {
+        /// Name of the key, such as release-2026
+        id: String,
+        /// File for the private key, made with mode 0600 [default: ID.key]
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
+    },
+    /// Show the public part of a key
+    Show {
+        /// File with the private key
+        key: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The library
+    pub(crate) file: PathBuf,
+    /// File with the private key
+    #[arg(long, value_name = "PATH")]
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Module id: lower-case letters, digits and -
+    pub(crate) name: String,
+    /// Folder to make [default: plugins/NAME in a clone of Wharf, NAME elsewhere]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// Where wharf-sdk lies, for a module outside a clone of Wharf
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Name of the module's package
+    pub(crate) name: String,
+    /// Build with optimisation
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// Build and swap once, then end
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
