@@ -1,7 +1,7 @@
 //! Pure rules: no I/O, no runtime. What a route, a finding, a state and a status are.
 
 pub mod finding;
-pub mod lifecycle;
 pub mod graph;
+pub mod lifecycle;
 pub mod route;
 pub mod status;

@@ -18,9 +18,14 @@ pub mod security;
 pub mod admin;
 pub mod telemetry;
 
+pub mod host;
+
 /// The ABI this host speaks.
 pub const HOST_ABI: wharf_manifest::Abi = wharf_manifest::Abi {
     major: wharf_plugin_api::ABI.major as u32,
     minor: wharf_plugin_api::ABI.minor as u32,
     draft: wharf_plugin_api::ABI_DRAFT,
 };
+
+/// A module that is linked into the program: `root()` of its crate, turned into this.
+pub use wharf_plugin_api::root::Root_Ref as Root;

@@ -19,6 +19,7 @@ pub mod verify;
 pub mod instance;
 pub mod open;
 
+pub mod mesh;
 pub mod supervisor;
 
 pub mod current;

@@ -21,7 +21,10 @@ pub fn allowed(from: State, to: State) -> bool {
         // Whatever ended can be tried again from the file.
         Stopped => matches!(to, Discovered | Disabled | Loaded | Failed),
         Disabled | Failed => matches!(to, Discovered | Verified | Loaded | Disabled | Failed),
-        Quarantined => matches!(to, Discovered | Verified | Loaded | Disabled | Running | Draining | Failed | Stopped),
+        Quarantined => matches!(
+            to,
+            Discovered | Verified | Loaded | Disabled | Running | Draining | Failed | Stopped
+        ),
     }
 }
 

@@ -80,7 +80,11 @@ impl std::fmt::Display for Target {
 /// Anonymous resident memory of this process in bytes; none where the system does not tell.
 #[must_use]
 pub fn anonymous_bytes() -> Option<u64> {
-    if cfg!(target_os = "linux") { linux::anonymous_bytes() } else { None }
+    if cfg!(target_os = "linux") {
+        linux::anonymous_bytes()
+    } else {
+        None
+    }
 }
 
 /// How a folder is opened that is only passed through: without the right to list it, where the system has that.

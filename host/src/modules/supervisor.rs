@@ -102,6 +102,32 @@ pub enum SupervisorError {
     Linked(#[from] open::OpenError),
 }
 
+impl Settings {
+    /// Everything stages 1 to 4 judge by, under this trust policy.
+    #[must_use]
+    pub fn verify_context(&self, trust: Arc<TrustPolicy>) -> VerifyContext {
+        let mut services: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for (name, major) in wharf_plugin_api::services::ALL {
+            services.entry((*name).to_owned()).or_default().insert(u32::from(*major));
+        }
+        VerifyContext {
+            place: PlaceRules {
+                max_size: self.max_file_size,
+                ..PlaceRules::default()
+            },
+            trust,
+            inspect: InspectRules {
+                allow_libraries: self.allow_libraries.clone(),
+                ..InspectRules::default()
+            },
+            abi: crate::HOST_ABI,
+            services,
+            configs: self.sections.clone(),
+            now: Timestamp::now(),
+        }
+    }
+}
+
 impl Supervisor {
     /// Makes one; nothing runs yet. `linked` are modules that are linked into the program.
     ///
@@ -140,7 +166,11 @@ impl Supervisor {
     /// # Errors
     /// Only when the state store does not answer; whatever is wrong with modules is in the plan.
     pub async fn start(&self) -> Result<Plan, ControlError> {
-        self.0.state.forget_reports(&self.0.shared.node).await.map_err(|e| control::internal(&e))?;
+        self.0
+            .state
+            .forget_reports(&self.0.shared.node)
+            .await
+            .map_err(|e| control::internal(&e))?;
         let plan = self.apply(Scope::all()).await?;
         self.0.ready.store(true, Ordering::Release);
         self.0.shared.runtime.spawn(slot::ask_for_health(Arc::downgrade(&self.0)));
@@ -171,7 +201,11 @@ impl Supervisor {
         })?;
         let mut current = self.0.settings.write().unwrap_or_else(PoisonError::into_inner);
         let ids: BTreeSet<&String> = current.sections.keys().chain(settings.sections.keys()).collect();
-        let changed = ids.into_iter().filter(|id| current.sections.get(*id) != settings.sections.get(*id)).cloned().collect();
+        let changed = ids
+            .into_iter()
+            .filter(|id| current.sections.get(*id) != settings.sections.get(*id))
+            .cloned()
+            .collect();
         *current = Arc::new(settings);
         Ok(changed)
     }
@@ -196,7 +230,10 @@ impl Supervisor {
             plan.findings.extend(findings);
         }
         for finding in &plan.findings {
-            let (id, file) = (finding.module.as_deref().unwrap_or_default(), finding.file.as_deref().map(|f| f.display().to_string()));
+            let (id, file) = (
+                finding.module.as_deref().unwrap_or_default(),
+                finding.file.as_deref().map(|f| f.display().to_string()),
+            );
             let text = format!("{}: {}", finding.code, finding.what);
             if finding.is_error() {
                 tracing::error!(module.id = id, file, code = finding.code, fix = finding.fix, "{text}");
@@ -230,7 +267,10 @@ impl Supervisor {
                     self.note(&slot, State::Failed, &why);
                 }
                 // They are in the plan already, but for those that were made here.
-                findings.into_iter().filter(|f| f.code == kind::NEEDS_DOWN.code || f.code == kind::PINNED.code).collect()
+                findings
+                    .into_iter()
+                    .filter(|f| f.code == kind::NEEDS_DOWN.code || f.code == kind::PINNED.code)
+                    .collect()
             }
             Action::Open { checked, section } => self.bring_up_library(&slot, *checked, section).await,
             Action::Renew { image, section } => self.bring_up_image(&slot, *image, section).await,
@@ -239,20 +279,7 @@ impl Supervisor {
 
     /// Everything stages 1 to 4 judge by.
     fn verify_context(&self) -> VerifyContext {
-        let settings = self.settings();
-        let mut services: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-        for (name, major) in wharf_plugin_api::services::ALL {
-            services.entry((*name).to_owned()).or_default().insert(u32::from(*major));
-        }
-        VerifyContext {
-            place: PlaceRules { max_size: settings.max_file_size, ..PlaceRules::default() },
-            trust: self.0.trust.current(),
-            inspect: InspectRules { allow_libraries: settings.allow_libraries.clone(), ..InspectRules::default() },
-            abi: crate::HOST_ABI,
-            services,
-            configs: settings.sections.clone(),
-            now: Timestamp::now(),
-        }
+        self.settings().verify_context(self.0.trust.current())
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -273,36 +300,57 @@ impl Supervisor {
         match state {
             State::Failed | State::Quarantined => tracing::error!(module.id = slot.id, state = ?state, reason = why, "module is {state:?}"),
             State::Running | State::Disabled | State::Stopped => {
-                tracing::info!(module.id = slot.id, generation = report.generation, reason = why, "module is {state:?}");
+                tracing::info!(
+                    module.id = slot.id,
+                    generation = report.generation,
+                    reason = why,
+                    "module is {state:?}"
+                );
             }
             _ => tracing::debug!(module.id = slot.id, state = ?state, "module is {state:?}"),
         }
         if self.0.reports.try_send(report).is_err() {
-            tracing::warn!(module.id = slot.id, "the state of the module could not be reported: the database is slow or gone");
+            tracing::warn!(
+                module.id = slot.id,
+                "the state of the module could not be reported: the database is slow or gone"
+            );
         }
     }
 
     fn running(&self) -> Vec<(Arc<Slot>, Arc<Running>)> {
         let slots: Vec<_> = self.slots().values().cloned().collect();
-        slots.into_iter().filter_map(|slot| slot.running().map(|running| (slot, running))).collect()
+        slots
+            .into_iter()
+            .filter_map(|slot| slot.running().map(|running| (slot, running)))
+            .collect()
     }
 
     /// What stands beside the libraries in the folder.
     fn others(&self) -> Vec<Node> {
         let running = self.running();
-        let mut nodes: Vec<Node> =
-            running.iter().map(|(_, r)| Node::new(&r.instance.image.manifest, Footing::Running, r.file.clone())).collect();
+        let mut nodes: Vec<Node> = running
+            .iter()
+            .map(|(_, r)| Node::new(&r.instance.image.manifest, Footing::Running, r.file.clone()))
+            .collect();
         let is_running = |id: &str| running.iter().any(|(slot, _)| slot.id == id);
         nodes.extend(
-            self.0.linked.iter().filter(|image| !is_running(&image.manifest.id)).map(|image| Node::new(&image.manifest, Footing::Linked, None)),
+            self.0
+                .linked
+                .iter()
+                .filter(|image| !is_running(&image.manifest.id))
+                .map(|image| Node::new(&image.manifest, Footing::Linked, None)),
         );
         nodes
     }
 
     /// The route table of everything that runs, with `changed` in place of the module of that id.
     fn table(&self, id: &str, changed: Option<&Arc<Running>>) -> Result<RouteTable, Vec<Finding>> {
-        let mut mounted: Vec<Mounted> =
-            self.running().iter().filter(|(slot, _)| slot.id != id).map(|(_, running)| running.mounted()).collect();
+        let mut mounted: Vec<Mounted> = self
+            .running()
+            .iter()
+            .filter(|(slot, _)| slot.id != id)
+            .map(|(_, running)| running.mounted())
+            .collect();
         mounted.extend(changed.map(|running| running.mounted()));
         RouteTable::build(mounted)
     }
@@ -327,6 +375,8 @@ impl Supervisor {
 
 impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Supervisor").field("slots", &self.slots().keys().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("Supervisor")
+            .field("slots", &self.slots().keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

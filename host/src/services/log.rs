@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Level as TracingLevel;
-use tracing::level_filters::LevelFilter;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RSlice, RStr};
 use wharf_plugin_api::services::log::{FieldKind, Level, LevelWatch, Log, Log_TO, LogField, LogRecord, LogRef};
@@ -123,11 +122,6 @@ impl Log for Service {
     }
 }
 
-/// A panic in code that is linked into the program, as its panic hook sees it.
-pub(crate) fn static_panic(standing: &Standing, message: &str, place: &str) {
-    standing.panicked(message, place);
-}
-
 /// Writes a reported failure.
 pub(super) fn write_error(inner: &Arc<Inner>, event: &ErrorEvent, more: &[LogField<'_>]) {
     let chain = event.chain.join(": ");
@@ -206,18 +200,5 @@ fn value<'a>(field: &LogField<'a>) -> FieldValue<'a> {
         FieldKind::F64 => FieldValue::F64(f64::from_bits(field.bits)),
         FieldKind::BOOL => FieldValue::Bool(field.bits != 0),
         _ => FieldValue::from(field.text.as_str()),
-    }
-}
-
-/// The level of a module as tracing names it.
-#[must_use]
-pub fn filter(level: Level) -> LevelFilter {
-    match level.0 {
-        0 => LevelFilter::OFF,
-        1 => LevelFilter::ERROR,
-        2 => LevelFilter::WARN,
-        3 => LevelFilter::INFO,
-        4 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
     }
 }

@@ -50,7 +50,10 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
+    // Two more than processors, so that a module that blocks its threads leaves some to the others.
+    let workers = std::thread::available_parallelism().map_or(4, |n| n.get() + 2).max(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
         .enable_all()
         .build()
         .map_err(|e| Failure::failed("cannot start threads", &e.to_string(), "raise the limit of threads (ulimit -u)"))?;

@@ -1,23 +1,25 @@
 //! Builds a running host from a configuration: chooses the adapters, starts the parts, and stops them in order.
 
 mod background;
-mod empty;
+mod listeners;
 mod settings;
 mod signals;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
+use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::Control;
 use wharf_host::ports::state::StateStore;
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
-use empty::EmptyHost;
+use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
 
@@ -51,8 +53,18 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
-    // SUPERVISOR: build it here from `config`, `state`, `log`, `sink` and `metrics`; it takes the place of `EmptyHost`.
-    let control: Arc<dyn Control> = Arc::new(EmptyHost::new(&config, log.clone()));
+    wharf_host::host::install_panic_hook();
+    let host = Host::new(HostParts {
+        config: config.clone(),
+        log: log.clone(),
+        sink,
+        metrics: metrics.clone(),
+        state: Arc::clone(&state),
+        linked: linked_modules(),
+        error_sinks: Vec::new(),
+    })?;
+    let control: Arc<dyn Control> = Arc::new(host.clone());
+    let listeners = Listeners::bind(&config)?;
 
     let (stop, stopping) = watch::channel(false);
     let admin = AdminParts {
@@ -65,12 +77,17 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));
     tokio::spawn(background::upkeep(metrics, stopping.clone()));
 
-    // LISTENERS: start the public listener (config.http) and the management listener (config.management) here.
-    tracing::info!(node.name = config.node.name, admin.socket = %admin_path.display(), dev = config.is_dev(), "host runs");
+    let servers = listeners.serve(&host, &config)?;
+    host.start().await?;
+    servers.say_where(&config, &admin_path);
 
     while let Signal::Reread = signals.next().await {
         if let Some(changes) = settings.reread() {
-            // SIGHUP: give `changes.modules` and the new configuration (`settings.current()`) to the supervisor here.
+            if let Err(error) = host.reconfigure(&settings.current()) {
+                tracing::error!(error = %error, hint = error.hint, "the configuration was not taken");
+                continue;
+            }
+            servers.reload_certificates();
             tracing::info!(modules = changes.modules.join(","), "configuration read again");
             if let Err(error) = control.rescan().await {
                 tracing::error!(error = %error, hint = error.hint, "rescan failed");
@@ -79,17 +96,34 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     }
 
     tracing::info!(deadline_ms = config.shutdown.deadline.get().as_millis() as u64, "host stops");
+    let deadline = Instant::now() + config.shutdown.deadline.get();
     let work = async {
-        // STOP: unready, stop intake, drain, stop modules in reverse here.
+        host.set_unready();
+        // Intake first, while modules still answer what is in flight; then the modules, last the admin socket.
+        let cut = servers.stop(deadline).await;
+        let unclean = host.stop(deadline).await;
         let _ = stop.send(true);
-        admin.await
+        drop(admin.await);
+        (cut, unclean)
     };
     let exit = tokio::select! {
-        done = tokio::time::timeout(config.shutdown.deadline.get(), work) => if done.is_ok() { Exit::Ok } else { Exit::CutOff },
+        done = tokio::time::timeout_at(deadline.into(), work) => match done {
+            Ok((0, unclean)) if unclean.is_empty() => Exit::Ok,
+            Ok((cut, unclean)) => {
+                tracing::warn!(requests.cut = cut as u64, modules = unclean.join(","), "not everything ended by itself");
+                Exit::CutOff
+            }
+            Err(_) => Exit::CutOff,
+        },
         () = signals.again() => Exit::CutOff,
     };
     tracing::info!(clean = exit == Exit::Ok, "host has stopped");
     Ok(exit)
+}
+
+/// Modules that are linked into this program. Core modules come here as they are written.
+fn linked_modules() -> Vec<wharf_host::Root> {
+    Vec::new()
 }
 
 /// Ready when the host stops.

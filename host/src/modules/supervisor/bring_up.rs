@@ -11,8 +11,8 @@ use wharf_plugin_api::{Fault, FaultCode};
 use super::decide::linkage;
 use super::slot::{About, Running, Slot};
 use super::{Settings, Supervisor};
-use crate::domain::finding::kind::{self, Kind};
 use crate::domain::finding::Finding;
+use crate::domain::finding::kind::{self, Kind};
 use crate::domain::status::State;
 use crate::grpc::policy::methods_from_pool;
 use crate::modules::instance::Instance;
@@ -28,7 +28,12 @@ struct Origin {
 impl Supervisor {
     /// Opens a library and puts an instance of it in place of what runs.
     pub(super) async fn bring_up_library(&self, slot: &Arc<Slot>, checked: Checked, section: String) -> Vec<Finding> {
-        let about = About::new(&checked.manifest, crate::domain::status::Linkage::Dynamic, Some(checked.file.clone()), Some(checked.hash()));
+        let about = About::new(
+            &checked.manifest,
+            crate::domain::status::Linkage::Dynamic,
+            Some(checked.file.clone()),
+            Some(checked.hash()),
+        );
         let before = os::anonymous_bytes();
         self.step(slot, State::Verified);
         self.step(slot, State::Resolved);
@@ -78,11 +83,14 @@ impl Supervisor {
     /// A required module that does not run.
     fn needs_down(&self, manifest: &wharf_manifest::Manifest) -> Option<Finding> {
         let slots = self.slots();
-        let down = manifest.modules.iter().find(|(id, requirement)| {
-            !requirement.optional && !slots.get(*id).is_some_and(|slot| slot.is_running())
-        });
+        let down = manifest
+            .modules
+            .iter()
+            .find(|(id, requirement)| !requirement.optional && !slots.get(*id).is_some_and(|slot| slot.is_running()));
         let (id, _) = down?;
-        let state = slots.get(id).map_or_else(|| "not there".to_owned(), |slot| format!("{:?}", slot.state()).to_lowercase());
+        let state = slots
+            .get(id)
+            .map_or_else(|| "not there".to_owned(), |slot| format!("{:?}", slot.state()).to_lowercase());
         Some(
             Finding::new(&kind::NEEDS_DOWN, format!("{} requires {id}, which is {state}", manifest.id))
                 .about(&manifest.id)
@@ -121,7 +129,10 @@ impl Supervisor {
         let (descriptors, grpc) = grpc_of(image)?;
         let created = {
             let (image, shared, limits) = (image.clone(), self.0.shared.clone(), settings.limits);
-            within(settings.start, "init", async move { Instance::create(image, section, &shared, limits).await }).await
+            within(settings.start, "init", async move {
+                Instance::create(image, section, &shared, limits).await
+            })
+            .await
         };
         let instance = created.map_err(|fault| one(create_finding(&fault)))?;
         let findings = instance
@@ -129,10 +140,18 @@ impl Supervisor {
             .iter()
             .map(|route| Finding::new(&kind::NO_POLICY, format!("{route} has no policy this host knows")).about(&id))
             .collect();
-        let running = Arc::new(Running { instance, file, hash, grpc, descriptors });
+        let running = Arc::new(Running {
+            instance,
+            file,
+            hash,
+            grpc,
+            descriptors,
+        });
         if let Err(mut findings) = self.table(&id, Some(&running)) {
             self.wind_down(running, "its routes were refused");
-            findings.iter_mut().for_each(|finding| finding.module = finding.module.take().or_else(|| Some(id.clone())));
+            findings
+                .iter_mut()
+                .for_each(|finding| finding.module = finding.module.take().or_else(|| Some(id.clone())));
             return Err(findings);
         }
         if let Err(finding) = begin(&running.instance, settings).await {
@@ -150,11 +169,19 @@ impl Supervisor {
         let before = slot.put(Some(running.clone()));
         match self.table(&slot.id, Some(&running)) {
             Ok(table) => drop(self.0.routes.swap(table)),
-            Err(findings) => tracing::error!(module.id = slot.id, ?findings, "the route table could not be made after it had been checked"),
+            Err(findings) => tracing::error!(
+                module.id = slot.id,
+                ?findings,
+                "the route table could not be made after it had been checked"
+            ),
         }
         let who = &running.instance.standing.who;
         let what = if before.is_some() { "replaced by" } else { "running" };
-        self.note(slot, State::Running, &format!("{what} version {version}, generation {}, instance {}", who.generation, who.instance));
+        self.note(
+            slot,
+            State::Running,
+            &format!("{what} version {version}, generation {}, instance {}", who.generation, who.instance),
+        );
         self.guard_against_quarantine(slot.clone(), running);
         if let Some(before) = before {
             self.wind_down(before, "a new instance has taken over");
@@ -185,9 +212,15 @@ impl Supervisor {
     }
 
     fn failed(&self, slot: &Slot, about: About, findings: Vec<Finding>) -> Vec<Finding> {
-        let why = findings.iter().find(|f| f.is_error()).map_or_else(String::new, |f| format!("{}: {}", f.code, f.what));
+        let why = findings
+            .iter()
+            .find(|f| f.is_error())
+            .map_or_else(String::new, |f| format!("{}: {}", f.code, f.what));
         if slot.is_running() {
-            slot.message("error", format!("version {} was not taken, the running one goes on: {why}", about.version));
+            slot.message(
+                "error",
+                format!("version {} was not taken, the running one goes on: {why}", about.version),
+            );
         } else {
             slot.about(about);
             self.note(slot, State::Failed, &why);
@@ -198,16 +231,25 @@ impl Supervisor {
 
 async fn begin(instance: &Arc<Instance>, settings: &Settings) -> Result<(), Finding> {
     let starting = instance.clone();
-    within(settings.start, "start", async move { starting.start().await }).await.map_err(|fault| {
-        let kind = if fault.code == FaultCode::DEADLINE { &kind::START_DEADLINE } else { &kind::START_FAILED };
-        Finding::new(kind, fault.message.as_str())
-    })?;
+    within(settings.start, "start", async move { starting.start().await })
+        .await
+        .map_err(|fault| {
+            let kind = if fault.code == FaultCode::DEADLINE {
+                &kind::START_DEADLINE
+            } else {
+                &kind::START_FAILED
+            };
+            Finding::new(kind, fault.message.as_str())
+        })?;
     let asked = instance.clone();
     let health = within(settings.start, "health", async move { asked.health().await })
         .await
         .map_err(|fault| Finding::new(&kind::UNHEALTHY, format!("its health check failed: {fault}")))?;
     if health.state == HealthState::NOT_SERVING {
-        return Err(Finding::new(&kind::UNHEALTHY, format!("it says that it cannot serve: {}", health.detail)));
+        return Err(Finding::new(
+            &kind::UNHEALTHY,
+            format!("it says that it cannot serve: {}", health.detail),
+        ));
     }
     Ok(())
 }
@@ -266,7 +308,10 @@ pub(super) async fn within<T: Send + 'static>(
         Ok(Err(join)) => Err(Fault::new(FaultCode::PANICKED, join.to_string())),
         Err(_) => {
             task.abort();
-            Err(Fault::new(FaultCode::DEADLINE, format!("{what} did not end within {} ms", time.as_millis())))
+            Err(Fault::new(
+                FaultCode::DEADLINE,
+                format!("{what} did not end within {} ms", time.as_millis()),
+            ))
         }
     }
 }

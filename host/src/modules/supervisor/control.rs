@@ -15,11 +15,21 @@ pub(super) fn internal(error: &(dyn Error + 'static)) -> ControlError {
         message = format!("{message}: {cause}");
         next = cause.source();
     }
-    ControlError { code: "internal".to_owned(), message, hint: "the host's log has more".to_owned(), findings: Vec::new() }
+    ControlError {
+        code: "internal".to_owned(),
+        message,
+        hint: "the host's log has more".to_owned(),
+        findings: Vec::new(),
+    }
 }
 
 fn refused(code: &str, message: String, hint: String) -> ControlError {
-    ControlError { code: code.to_owned(), message, hint, findings: Vec::new() }
+    ControlError {
+        code: code.to_owned(),
+        message,
+        hint,
+        findings: Vec::new(),
+    }
 }
 
 impl Supervisor {
@@ -56,7 +66,11 @@ impl Supervisor {
 
     fn unknown(&self, id: &str) -> ControlError {
         let known: Vec<String> = self.slots().keys().cloned().collect();
-        refused("module.unknown", format!("there is no module {id}"), format!("known modules: {}", known.join(", ")))
+        refused(
+            "module.unknown",
+            format!("there is no module {id}"),
+            format!("known modules: {}", known.join(", ")),
+        )
     }
 
     /// Stages 1 to 5 over the folder, together with what runs: no module code runs.
@@ -91,7 +105,9 @@ impl Supervisor {
             return Err(refused(
                 "module.needed",
                 format!("{id} is needed by {}", dependents.join(", ")),
-                format!("disable these first, or `wharf modules disable {id} --force`: they go on, and their calls to {id} get UNAVAILABLE"),
+                format!(
+                    "disable these first, or `wharf modules disable {id} --force`: they go on, and their calls to {id} get UNAVAILABLE"
+                ),
             ));
         }
         self.want(id, false).await?;
@@ -119,7 +135,11 @@ impl Supervisor {
             ));
         }
         if status.state == State::Disabled {
-            return Err(refused("module.disabled", format!("{id} is disabled"), format!("`wharf modules enable {id}`")));
+            return Err(refused(
+                "module.disabled",
+                format!("{id} is disabled"),
+                format!("`wharf modules enable {id}`"),
+            ));
         }
         self.run_one(id, true, "reload.refused", "was not replaced").await
     }
@@ -140,7 +160,10 @@ impl Supervisor {
         let first = errors.first();
         Err(ControlError {
             code: code.to_owned(),
-            message: first.map_or_else(|| format!("{id} {what}: there is no build of it in the folder"), |f| format!("{id} {what}: {}", f.what)),
+            message: first.map_or_else(
+                || format!("{id} {what}: there is no build of it in the folder"),
+                |f| format!("{id} {what}: {}", f.what),
+            ),
             hint: first.map_or_else(|| "put the library into the plugins folder".to_owned(), |f| f.fix.clone()),
             findings: plan.findings,
         })
@@ -148,7 +171,15 @@ impl Supervisor {
 
     async fn want(&self, id: &str, enabled: bool) -> Result<(), ControlError> {
         let known = self.slots().contains_key(id);
-        if !known && !self.look().await.report.modules.iter().any(|module| module.id.as_deref() == Some(id)) {
+        if !known
+            && !self
+                .look()
+                .await
+                .report
+                .modules
+                .iter()
+                .any(|module| module.id.as_deref() == Some(id))
+        {
             return Err(self.unknown(id));
         }
         let mut desired = self.0.state.desired(id).await.map_err(|e| internal(&e))?;

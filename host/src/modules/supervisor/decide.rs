@@ -56,7 +56,11 @@ impl Scope {
     /// One module.
     #[must_use]
     pub fn one(id: &str, force: bool) -> Self {
-        Self { only: Some(id.to_owned()), force, renew: BTreeSet::new() }
+        Self {
+            only: Some(id.to_owned()),
+            force,
+            renew: BTreeSet::new(),
+        }
     }
 
     fn covers(&self, id: &str) -> bool {
@@ -76,22 +80,46 @@ impl Supervisor {
             if !scope.covers(id) {
                 continue;
             }
-            let checked = accepted.iter_mut().find(|c| c.as_ref().is_some_and(|c| c.manifest.id == *id)).and_then(Option::take);
+            let checked = accepted
+                .iter_mut()
+                .find(|c| c.as_ref().is_some_and(|c| c.manifest.id == *id))
+                .and_then(Option::take);
             let action = self.choose(id, checked, &wanted(id), scope);
-            decisions.push(Decision { id: id.clone(), desired: wanted(id), action });
+            decisions.push(Decision {
+                id: id.clone(),
+                desired: wanted(id),
+                action,
+            });
         }
         for module in report.modules.iter().filter(|module| !module.ok) {
             if let Some(id) = &module.id
                 && scope.covers(id)
-                && !decisions.iter().any(|decision| decision.id == *id && !matches!(decision.action, Action::Keep))
+                && !decisions
+                    .iter()
+                    .any(|decision| decision.id == *id && !matches!(decision.action, Action::Keep))
             {
-                let findings: Vec<Finding> = report.findings.iter().filter(|f| f.file.as_ref() == Some(&module.file)).cloned().collect();
+                let findings: Vec<Finding> = report
+                    .findings
+                    .iter()
+                    .filter(|f| f.file.as_ref() == Some(&module.file))
+                    .cloned()
+                    .collect();
                 decisions.retain(|decision| decision.id != *id);
-                decisions.push(Decision { id: id.clone(), desired: wanted(id), action: Action::Refuse { about: None, findings } });
+                decisions.push(Decision {
+                    id: id.clone(),
+                    desired: wanted(id),
+                    action: Action::Refuse { about: None, findings },
+                });
             }
         }
         let order = decisions.iter().map(|decision| self.row(decision)).collect();
-        Ok((Plan { order, findings: findings_of(&report, scope) }, decisions))
+        Ok((
+            Plan {
+                order,
+                findings: findings_of(&report, scope),
+            },
+            decisions,
+        ))
     }
 
     fn choose(&self, id: &str, checked: Option<Checked>, desired: &Desired, scope: &Scope) -> Action {
@@ -99,11 +127,19 @@ impl Supervisor {
         let running = slot.as_ref().and_then(|slot| slot.running());
         let linked = self.0.linked.iter().find(|image| image.manifest.id == id);
         let about = match (&checked, linked, &running) {
-            (Some(checked), _, _) => About::new(&checked.manifest, Linkage::Dynamic, Some(checked.file.clone()), Some(checked.hash())),
+            (Some(checked), _, _) => About::new(
+                &checked.manifest,
+                Linkage::Dynamic,
+                Some(checked.file.clone()),
+                Some(checked.hash()),
+            ),
             (None, Some(image), _) => About::new(&image.manifest, Linkage::Static, None, None),
-            (None, None, Some(running)) => {
-                About::new(&running.instance.image.manifest, Linkage::Dynamic, running.file.clone(), running.hash.clone())
-            }
+            (None, None, Some(running)) => About::new(
+                &running.instance.image.manifest,
+                Linkage::Dynamic,
+                running.file.clone(),
+                running.hash.clone(),
+            ),
             (None, None, None) => return Action::Keep,
         };
         let is_enabled = desired.enabled.unwrap_or(linked.is_some() || self.settings().auto_enable);
@@ -112,37 +148,60 @@ impl Supervisor {
                 Some(false) => "disabled by an operator".to_owned(),
                 _ => format!("new: `wharf modules enable {id}` to run it"),
             };
-            return if running.is_some() { Action::Keep } else { Action::Skip { about, reason } };
+            return if running.is_some() {
+                Action::Keep
+            } else {
+                Action::Skip { about, reason }
+            };
         }
         if let Some(finding) = pinned(id, &about, desired) {
-            return Action::Refuse { about: Some(about), findings: vec![finding] };
+            return Action::Refuse {
+                about: Some(about),
+                findings: vec![finding],
+            };
         }
         let is_quarantined = slot.as_ref().is_some_and(|slot| slot.state() == State::Quarantined);
         let renew = scope.renew.contains(id) || (is_quarantined && scope.only.is_some());
         match (checked, running) {
             (Some(checked), Some(running)) if running.hash.as_deref() == Some(&checked.hash()) => {
                 if scope.force {
-                    Action::Open { section: self.section(id), checked: Box::new(checked) }
+                    Action::Open {
+                        section: self.section(id),
+                        checked: Box::new(checked),
+                    }
                 } else if renew {
-                    Action::Renew { image: Box::new(running.instance.image.clone()), section: self.section(id) }
+                    Action::Renew {
+                        image: Box::new(running.instance.image.clone()),
+                        section: self.section(id),
+                    }
                 } else {
                     Action::Keep
                 }
             }
-            (Some(checked), _) => Action::Open { section: self.section(id), checked: Box::new(checked) },
-            (None, Some(running)) if renew => {
-                Action::Renew { image: Box::new(running.instance.image.clone()), section: self.section(id) }
-            }
+            (Some(checked), _) => Action::Open {
+                section: self.section(id),
+                checked: Box::new(checked),
+            },
+            (None, Some(running)) if renew => Action::Renew {
+                image: Box::new(running.instance.image.clone()),
+                section: self.section(id),
+            },
             (None, Some(_)) => Action::Keep,
             (None, None) => match linked {
-                Some(image) => Action::Renew { image: Box::new(image.clone()), section: self.section(id) },
+                Some(image) => Action::Renew {
+                    image: Box::new(image.clone()),
+                    section: self.section(id),
+                },
                 None => Action::Keep,
             },
         }
     }
 
     fn section(&self, id: &str) -> String {
-        self.settings().sections.get(id).map_or_else(|| "{}".to_owned(), ToString::to_string)
+        self.settings()
+            .sections
+            .get(id)
+            .map_or_else(|| "{}".to_owned(), ToString::to_string)
     }
 
     fn row(&self, decision: &Decision) -> PlannedModule {
@@ -150,7 +209,11 @@ impl Supervisor {
         let runs = running.is_some();
         let from_running = || {
             running.as_ref().map(|r| {
-                (r.instance.image.manifest.version.to_string(), r.file.as_ref().map(|f| f.display().to_string()), r.hash.clone())
+                (
+                    r.instance.image.manifest.version.to_string(),
+                    r.file.as_ref().map(|f| f.display().to_string()),
+                    r.hash.clone(),
+                )
             })
         };
         let (what, action, reason) = match &decision.action {
@@ -163,28 +226,59 @@ impl Supervisor {
             Action::Open { checked, .. } => {
                 let file = Some(checked.file.display().to_string());
                 let action = if runs { "replace" } else { "load" };
-                (Some((checked.manifest.version.to_string(), file, Some(checked.hash()))), action, None)
+                (
+                    Some((checked.manifest.version.to_string(), file, Some(checked.hash()))),
+                    action,
+                    None,
+                )
             }
             Action::Renew { image, .. } => {
                 let action = if runs { "replace" } else { "load" };
                 let reason = runs.then(|| "its configuration changed".to_owned());
-                (from_running().or_else(|| Some((image.manifest.version.to_string(), None, None))), action, reason)
+                (
+                    from_running().or_else(|| Some((image.manifest.version.to_string(), None, None))),
+                    action,
+                    reason,
+                )
             }
         };
         let (version, file, hash) = what.unwrap_or_default();
-        PlannedModule { id: decision.id.clone(), version, file, hash, action: action.to_owned(), reason }
+        PlannedModule {
+            id: decision.id.clone(),
+            version,
+            file,
+            hash,
+            action: action.to_owned(),
+            reason,
+        }
     }
 }
 
 /// Linked-in modules alone, when there is no folder.
 pub(super) fn survey_linked(others: &[Node]) -> Survey {
     let resolution = resolve(others, &BTreeSet::new());
-    let order = resolution.order.iter().filter_map(|place| others.get(*place)).map(|node| node.id.clone()).collect();
-    Survey { accepted: Vec::new(), report: Report { order, findings: resolution.findings, ..Report::default() } }
+    let order = resolution
+        .order
+        .iter()
+        .filter_map(|place| others.get(*place))
+        .map(|node| node.id.clone())
+        .collect();
+    Survey {
+        accepted: Vec::new(),
+        report: Report {
+            order,
+            findings: resolution.findings,
+            ..Report::default()
+        },
+    }
 }
 
 fn of(about: &About) -> (String, Option<String>, Option<String>) {
-    (about.version.clone(), about.file.as_ref().map(|f| f.display().to_string()), about.hash.clone())
+    (
+        about.version.clone(),
+        about.file.as_ref().map(|f| f.display().to_string()),
+        about.hash.clone(),
+    )
 }
 
 fn pinned(id: &str, about: &About, desired: &Desired) -> Option<Finding> {
@@ -197,10 +291,19 @@ fn pinned(id: &str, about: &About, desired: &Desired) -> Option<Finding> {
 }
 
 fn findings_of(report: &Report, scope: &Scope) -> Vec<Finding> {
-    report.findings.iter().filter(|f| f.module.as_deref().is_none_or(|id| scope.covers(id))).cloned().collect()
+    report
+        .findings
+        .iter()
+        .filter(|f| f.module.as_deref().is_none_or(|id| scope.covers(id)))
+        .cloned()
+        .collect()
 }
 
 /// The linkage of the status for that of the ABI.
 pub(super) fn linkage(linkage: AbiLinkage) -> Linkage {
-    if linkage == AbiLinkage::STATIC { Linkage::Static } else { Linkage::Dynamic }
+    if linkage == AbiLinkage::STATIC {
+        Linkage::Static
+    } else {
+        Linkage::Dynamic
+    }
 }

@@ -69,7 +69,10 @@ pub(super) struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("who", &self.instance.standing.who).field("hash", &self.hash).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("who", &self.instance.standing.who)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,10 +140,6 @@ impl Slot {
         self.life().running.is_some()
     }
 
-    pub(super) fn desired(&self) -> Desired {
-        self.life().desired.clone()
-    }
-
     pub(super) fn set_desired(&self, desired: Desired) {
         self.life().desired = desired;
     }
@@ -182,7 +181,11 @@ impl Slot {
         }
         life.state = state;
         if !why.is_empty() {
-            let level = if matches!(state, State::Failed | State::Quarantined) { "error" } else { "info" };
+            let level = if matches!(state, State::Failed | State::Quarantined) {
+                "error"
+            } else {
+                "info"
+            };
             push(&mut life, level, why.to_owned());
         }
         let running = life.running.as_ref();
@@ -219,8 +222,15 @@ impl Slot {
             generation: load(|s| s.who.generation),
             instance: load(|s| s.who.instance),
             hash: about.as_ref().and_then(|about| about.hash.clone()),
-            file: about.as_ref().and_then(|about| about.file.as_ref()).map(|file| file.display().to_string()),
-            prefix: running.as_ref().filter(|r| !r.instance.routes.is_empty()).and(about.as_ref()).and_then(|about| about.prefix.clone()),
+            file: about
+                .as_ref()
+                .and_then(|about| about.file.as_ref())
+                .map(|file| file.display().to_string()),
+            prefix: running
+                .as_ref()
+                .filter(|r| !r.instance.routes.is_empty())
+                .and(about.as_ref())
+                .and_then(|about| about.prefix.clone()),
             grpc_services: about.as_ref().map(|about| about.grpc_services.clone()).unwrap_or_default(),
             degraded: requires.iter().filter(|id| down(id)).cloned().collect(),
             requires,
@@ -240,7 +250,11 @@ fn push(life: &mut Life, level: &str, text: String) {
     if life.messages.len() >= MESSAGES {
         life.messages.pop_front();
     }
-    life.messages.push_back(Message { at: Timestamp::now(), level: level.to_owned(), text });
+    life.messages.push_back(Message {
+        at: Timestamp::now(),
+        level: level.to_owned(),
+        text,
+    });
 }
 
 /// Writes what slots report, in their order.
@@ -270,7 +284,10 @@ pub(super) async fn health_of(instance: &Arc<Instance>) -> &'static str {
         Ok(health) => health.state,
         Err(_) => HealthState::NOT_SERVING,
     };
-    let worst = instance.standing.worst_check().map_or(said, |(_, state, _)| if state.0 > said.0 { state } else { said });
+    let worst = instance
+        .standing
+        .worst_check()
+        .map_or(said, |(_, state, _)| if state.0 > said.0 { state } else { said });
     if instance.standing.gate() == Gate::Quarantined {
         return "not-serving";
     }

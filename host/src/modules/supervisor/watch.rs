@@ -30,7 +30,10 @@ impl Supervisor {
         self.0.shared.runtime.spawn(async move {
             let _watcher = watcher;
             while changes.recv().await.is_some() {
-                while tokio::time::timeout(SETTLED, changes.recv()).await.is_ok_and(|change| change.is_some()) {}
+                while tokio::time::timeout(SETTLED, changes.recv())
+                    .await
+                    .is_ok_and(|change| change.is_some())
+                {}
                 let Some(inner) = supervisor.upgrade() else { return };
                 if let Err(error) = Self(inner).apply(Scope::all()).await {
                     tracing::error!(error = %error, "the plugins folder changed and could not be applied");

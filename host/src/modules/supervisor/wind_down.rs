@@ -16,7 +16,10 @@ impl Supervisor {
     /// Ends an instance that is out of the route table, in the background.
     pub(super) fn wind_down(&self, running: Arc<Running>, why: &'static str) -> JoinHandle<bool> {
         let settings = self.settings();
-        self.0.shared.runtime.spawn(async move { end(&running, &settings, settings.drain, why).await })
+        self.0
+            .shared
+            .runtime
+            .spawn(async move { end(&running, &settings, settings.drain, why).await })
     }
 
     /// Takes a module out of the table and ends it.
@@ -45,7 +48,10 @@ impl Supervisor {
         let mut settings = (*self.settings()).clone();
         while !left.is_empty() {
             // Those that nobody needs any more, all at once.
-            let needed: Vec<String> = left.iter().flat_map(|(_, r)| r.instance.image.manifest.modules.keys().cloned()).collect();
+            let needed: Vec<String> = left
+                .iter()
+                .flat_map(|(_, r)| r.instance.image.manifest.modules.keys().cloned())
+                .collect();
             let (mut free, mut rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|(slot, _)| !needed.contains(&slot.id));
             if free.is_empty() {
                 std::mem::swap(&mut free, &mut rest);
@@ -64,7 +70,13 @@ impl Supervisor {
                     (slot.id.clone(), clean)
                 }
             });
-            unclean.extend(futures_util::future::join_all(ends).await.into_iter().filter(|(_, clean)| !clean).map(|(id, _)| id));
+            unclean.extend(
+                futures_util::future::join_all(ends)
+                    .await
+                    .into_iter()
+                    .filter(|(_, clean)| !clean)
+                    .map(|(id, _)| id),
+            );
             left = rest;
         }
         unclean
@@ -82,7 +94,13 @@ pub(super) async fn end(running: &Arc<Running>, settings: &Settings, drain: Dura
     }
     if !clean {
         let left = standing.in_flight();
-        tracing::warn!(module.id = standing.who.module, module.instance = standing.who.instance, calls = left, why, "calls were cut: they did not end within the drain time");
+        tracing::warn!(
+            module.id = standing.who.module,
+            module.instance = standing.who.instance,
+            calls = left,
+            why,
+            "calls were cut: they did not end within the drain time"
+        );
     }
     standing.set_gate(Gate::Cut);
     let stopping = instance.clone();
@@ -100,7 +118,11 @@ pub(super) async fn end(running: &Arc<Running>, settings: &Settings, drain: Dura
     });
     if thread.is_err() || tokio::time::timeout(settings.stop, dropped).await.is_err() {
         clean = false;
-        tracing::error!(module.id = standing.who.module, module.instance = standing.who.instance, "the drop of a module does not end; its thread is lost");
+        tracing::error!(
+            module.id = standing.who.module,
+            module.instance = standing.who.instance,
+            "the drop of a module does not end; its thread is lost"
+        );
         standing.message("error", "its drop did not end");
     }
     clean

@@ -64,7 +64,7 @@ async fn check(paths: Vec<PathBuf>, context: &Context) -> Result<Exit, Failure> 
     let plan = if paths.is_empty() {
         plan_anywhere(context).await?
     } else {
-        offline::check(&context.load_config(false)?, &paths)?
+        offline::check(&context.load_config(false)?, &paths)
     };
     context.emit(&plan, |plan| render::findings(&plan.findings));
     Ok(verdict(&plan))
@@ -96,7 +96,7 @@ async fn plan_anywhere(context: &Context) -> Result<Plan, Failure> {
 fn plan_here(context: &Context, why: &Failure) -> Result<Plan, Failure> {
     let config = context.load_config(false)?;
     context.note(&format!("{}; reading {} instead", why.message, config.plugins_dir().display()));
-    Ok(offline::plan(&config)?)
+    Ok(offline::plan(&config))
 }
 
 fn verdict(plan: &Plan) -> Exit {

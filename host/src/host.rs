@@ -1,0 +1,284 @@
+//! A host from its parts: what the binary, the `TestHost` and programs that embed Wharf have in common.
+
+pub mod offline;
+
+mod observe;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use wharf_plugin_api::root::Root_Ref;
+
+use crate::config::Config;
+use crate::domain::status::{HostStatus, ModuleStatus, State};
+use crate::grpc::health::Health;
+use crate::grpc::surfaces::Surfaces;
+use crate::http::gateway::{Gateway, Limits, TrustedProxies};
+use crate::http::management::{Metrics as MetricsPage, Probes};
+use crate::http::routes::Routes;
+use crate::modules::control::{Answer, Control, ControlError, Plan, RouteRow};
+use crate::modules::mesh::Mesh;
+use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::ports::state::StateStore;
+use crate::security::{Gatekeeper, PublicOnly};
+use crate::services::{ErrorSink, Shared, Spans};
+use crate::telemetry::{LogControl, LogSink, Metrics, ModuleLog};
+
+/// How often gRPC health is brought up to date.
+const HEALTH_EVERY: Duration = Duration::from_millis(500);
+
+/// What a host is made of.
+pub struct HostParts {
+    /// What it goes by.
+    pub config: Config,
+    /// Levels of the log.
+    pub log: LogControl,
+    /// The stream of the log.
+    pub sink: LogSink,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// What operators want, and what nodes report.
+    pub state: Arc<dyn StateStore>,
+    /// Modules that are linked into the program.
+    pub linked: Vec<Root_Ref>,
+    /// Where reports of failures go beside the log.
+    pub error_sinks: Vec<Arc<dyn ErrorSink>>,
+}
+
+/// A host. Clones are the same host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    supervisor: Supervisor,
+    routes: Arc<Routes>,
+    log: LogControl,
+    metrics: Metrics,
+    mesh: Arc<Mesh>,
+    gatekeeper: Arc<dyn Gatekeeper>,
+    health: Health,
+    config: Mutex<Arc<Config>>,
+    /// Modules whose section changed and that wait for the next rescan.
+    renew: Mutex<BTreeSet<String>>,
+}
+
+impl Host {
+    /// Puts a host together; nothing runs yet. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SupervisorError`]
+    pub fn new(parts: HostParts) -> Result<Self, SupervisorError> {
+        let routes = Arc::new(Routes::new());
+        let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(PublicOnly);
+        let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
+        let runtime = tokio::runtime::Handle::current();
+        let shared = Shared {
+            node: parts.config.node.name.clone(),
+            log: ModuleLog::new(parts.log.clone(), parts.sink),
+            spans: Arc::new(Spans::default()),
+            metrics: parts.metrics.clone(),
+            channels: mesh.clone(),
+            error_sinks: parts.error_sinks,
+            runtime: runtime.clone(),
+        };
+        let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());
+        let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
+        Ok(Self(Arc::new(Inner {
+            supervisor,
+            routes,
+            log: parts.log,
+            metrics: parts.metrics,
+            mesh,
+            gatekeeper,
+            health: Health::new(),
+            config: Mutex::new(Arc::new(parts.config)),
+            renew: Mutex::default(),
+        })))
+    }
+
+    /// Starts every module that is wanted and then says that it is ready; watches the folder if the configuration says so.
+    ///
+    /// # Errors
+    /// When the state store does not answer. Whatever is wrong with modules is in the plan, and the others run.
+    pub async fn start(&self) -> Result<Plan, ControlError> {
+        let plan = self.0.supervisor.start().await?;
+        self.0.health.set_ready(true);
+        tokio::spawn(tell_health(Arc::downgrade(&self.0)));
+        let config = self.config();
+        if config.plugins.watch {
+            let folder = config.plugins_dir();
+            if let Err(error) = self.0.supervisor.watch(&folder) {
+                tracing::error!(folder = %folder.display(), error = %error, "the plugins folder cannot be watched; `wharf modules reload` still works");
+            }
+        }
+        Ok(plan)
+    }
+
+    /// What the public listener serves: modules, probes, gRPC health.
+    #[must_use]
+    pub fn gateway(&self) -> Gateway {
+        let config = self.config();
+        let control: Arc<dyn Control> = Arc::new(self.clone());
+        Gateway::new(self.0.routes.clone())
+            .with_gatekeeper(self.0.gatekeeper.clone())
+            .with_limits(settings::limits(&config))
+            .with_trusted_proxies(settings::proxies(&config))
+            .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
+            .with_local(Arc::new(Probes::new(control)))
+            .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
+    }
+
+    /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.
+    #[must_use]
+    pub fn management(&self) -> Gateway {
+        let control: Arc<dyn Control> = Arc::new(self.clone());
+        let this = self.clone();
+        let render = move || {
+            this.0.metrics.observe(&this.0.supervisor.host_status());
+            this.0.metrics.render()
+        };
+        Gateway::new(Arc::new(Routes::new()))
+            .with_limits(Limits {
+                connections: 256,
+                ..Limits::default()
+            })
+            .with_trusted_proxies(TrustedProxies::default())
+            .with_local(Arc::new(Probes::verbose(control)))
+            .with_local(Arc::new(MetricsPage::new(render)))
+            .with_local(Arc::new(Surfaces::new(&self.0.routes, self.0.health.clone())))
+    }
+
+    /// Sends calls between modules over a socket of this host (`channel.mode = "loopback"`).
+    pub fn use_loopback(&self, address: SocketAddr) {
+        self.0.mesh.use_loopback(address);
+    }
+
+    /// Takes a new configuration; modules whose section changed get a new instance at the next [`Control::rescan`].
+    ///
+    /// # Errors
+    /// When it would trust more than the one in force; nothing is taken then.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), ControlError> {
+        let settings = settings::from_config(config, tokio::runtime::Handle::current().metrics().num_workers());
+        let changed = self.0.supervisor.set_settings(settings)?;
+        self.0.renew.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        Ok(())
+    }
+
+    /// Says that it is not ready any more: the first step of a shutdown.
+    pub fn set_unready(&self) {
+        self.0.supervisor.set_unready();
+        self.0.health.set_ready(false);
+    }
+
+    /// Ends all modules in reverse order by the deadline. Returns those that did not end cleanly.
+    pub async fn stop(&self, deadline: Instant) -> Vec<String> {
+        self.set_unready();
+        let unclean = self.0.supervisor.shut_down(deadline).await;
+        self.0.health.close();
+        unclean
+    }
+
+    /// Status of the node and of every module.
+    #[must_use]
+    pub fn host_status(&self) -> HostStatus {
+        self.0.supervisor.host_status()
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.0.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Control for Host {
+    fn status(&self) -> Answer<'_, HostStatus> {
+        let status = self.host_status();
+        Box::pin(async { Ok(status) })
+    }
+
+    fn module<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {
+        Box::pin(async move { self.0.supervisor.module_status(id) })
+    }
+
+    fn plan(&self) -> Answer<'_, Plan> {
+        Box::pin(self.0.supervisor.make_plan())
+    }
+
+    fn enable<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {
+        Box::pin(self.0.supervisor.enable_module(id))
+    }
+
+    fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus> {
+        Box::pin(self.0.supervisor.disable_module(id, force))
+    }
+
+    fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {
+        Box::pin(self.0.supervisor.reload_module(id))
+    }
+
+    fn rescan(&self) -> Answer<'_, Plan> {
+        let renew = std::mem::take(&mut *self.0.renew.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(self.0.supervisor.apply(Scope { renew, ..Scope::all() }))
+    }
+
+    fn routes(&self) -> Answer<'_, Vec<RouteRow>> {
+        let rows = self.0.routes.rows();
+        Box::pin(async { Ok(rows) })
+    }
+
+    fn set_log<'a>(&'a self, directives: &'a str) -> Answer<'a, String> {
+        let outcome = self.0.log.set(directives).map_err(|error| ControlError {
+            code: "log.directives".to_owned(),
+            message: error.to_string(),
+            hint: "such as info,blog=debug; reset goes back to the configured levels".to_owned(),
+            findings: Vec::new(),
+        });
+        Box::pin(async { outcome })
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Host").field(&self.0.supervisor).finish()
+    }
+}
+
+/// gRPC health follows what modules say and whether they are quarantined, until the host is gone.
+async fn tell_health(host: Weak<Inner>) {
+    loop {
+        let Some(inner) = host.upgrade() else { return };
+        for module in inner.supervisor.host_status().modules {
+            let serving = module.state == State::Running && module.health != "not-serving";
+            inner.health.set_module(&module.id, serving);
+        }
+        drop(inner);
+        tokio::time::sleep(HEALTH_EVERY).await;
+    }
+}
+
+/// Installs the panic hook of a program that links modules in: a panic inside one is counted and logged in its name. Panics
+/// elsewhere go to the hook that was there.
+pub fn install_panic_hook() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let is_in_module = crate::modules::current::with(|standing, call| {
+            let Some(standing) = standing else { return false };
+            let message = wharf_plugin_api::guard::payload_message(info.payload());
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            standing.panicked(&message, &place);
+            tracing::error!(
+                module.id = standing.who.module,
+                module.instance = standing.who.instance,
+                request.id = call.map(|call| call.request_id.to_string()),
+                "panicked at {place}: {message}"
+            );
+            true
+        });
+        if !is_in_module {
+            before(info);
+        }
+    }));
+}

@@ -1,0 +1,167 @@
+//! From module to module: straight to the callee's endpoint, or over a socket of this host when that is asked for.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Uri};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::endpoint::{CallInfo, Refused, RefusedBecause, Responding};
+use crate::domain::route::Lane;
+use crate::http::body::{Body, BoxError};
+use crate::http::problem::{ErrorKind, Problem};
+use crate::http::routes::Routes;
+use crate::security::{Admission, Denial, Gatekeeper};
+use crate::services::Channels;
+
+/// How often a call looks for the successor of a module that drains.
+const LOOKS: usize = 8;
+
+type ClientBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+
+/// The way between modules.
+pub struct Mesh {
+    routes: Arc<Routes>,
+    gatekeeper: Arc<dyn Gatekeeper>,
+    loopback: OnceLock<Loopback>,
+}
+
+struct Loopback {
+    address: SocketAddr,
+    client: Client<HttpConnector, ClientBody>,
+}
+
+impl Mesh {
+    /// In process, until a loopback address is given.
+    #[must_use]
+    pub fn new(routes: Arc<Routes>, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+        Self {
+            routes,
+            gatekeeper,
+            loopback: OnceLock::new(),
+        }
+    }
+
+    /// From now on every call goes over a socket to this address, which is a listener of this host. The caller's name and
+    /// request id do not travel then: nothing that comes from a socket is believed.
+    pub fn use_loopback(&self, address: SocketAddr) {
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .http2_only(true)
+            .build_http();
+        let _ = self.loopback.set(Loopback { address, client });
+    }
+}
+
+impl Channels for Mesh {
+    fn call(&self, module: &str, request: Request<Body>, info: CallInfo) -> Responding {
+        if let Some(loopback) = self.loopback.get() {
+            return loopback.call(module, request, &info);
+        }
+        let request_id = info.request_id;
+        let deadline = info.deadline;
+        match self.enter(module, request, &info) {
+            Ok(responding) => match deadline {
+                None => responding,
+                Some(at) => Box::pin(async move {
+                    tokio::time::timeout_at(at.into(), responding)
+                        .await
+                        .unwrap_or_else(|_| Problem::response(ErrorKind::Deadline, "the module did not answer in time", &request_id, true))
+                }),
+            },
+            Err((kind, detail)) => Box::pin(async move { Problem::response(kind, &detail, &request_id, true) }),
+        }
+    }
+}
+
+impl Mesh {
+    fn enter(&self, module: &str, request: Request<Body>, info: &CallInfo) -> Result<Responding, (ErrorKind, String)> {
+        let (parts, body) = request.into_parts();
+        let mut request = Request::from_parts(parts, body);
+        for _ in 0..LOOKS {
+            let table = self.routes.load();
+            let Some(entry) = table.grpc(request.uri().path()).filter(|entry| *entry.module == *module).cloned() else {
+                let served = table.rows().iter().any(|row| row.module == module);
+                return Err(if served {
+                    (
+                        ErrorKind::NotFound,
+                        format!("module {module} has no method {}", request.uri().path()),
+                    )
+                } else {
+                    (ErrorKind::Unavailable, format!("module {module} is not running"))
+                });
+            };
+            drop(table);
+            let (parts, body) = request.into_parts();
+            match self.gatekeeper.admit(&parts, &entry.policy) {
+                Admission::Now(Ok(_)) => {}
+                Admission::Now(Err(Denial::Unauthenticated { detail })) => return Err((ErrorKind::Unauthenticated, detail)),
+                Admission::Now(Err(Denial::Forbidden { detail })) => return Err((ErrorKind::Forbidden, detail)),
+                Admission::Later(_) => return Err((ErrorKind::Unavailable, "the policy cannot be decided at once".to_owned())),
+            }
+            let Refused { request: back, because } = match entry.endpoint.call(Lane::Grpc, Request::from_parts(parts, body), info.clone()) {
+                Ok(responding) => return Ok(responding),
+                Err(refused) => *refused,
+            };
+            request = back;
+            match because {
+                RefusedBecause::Draining => {}
+                RefusedBecause::Busy => return Err((ErrorKind::Busy, format!("module {module} has too many calls in flight"))),
+                RefusedBecause::Unavailable => return Err((ErrorKind::Unavailable, format!("module {module} is not running"))),
+            }
+        }
+        Err((ErrorKind::Draining, format!("module {module} is being replaced")))
+    }
+}
+
+impl Loopback {
+    fn call(&self, module: &str, request: Request<Body>, info: &CallInfo) -> Responding {
+        let (module, request_id) = (module.to_owned(), info.request_id);
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let Ok(uri) = Uri::builder()
+            .scheme("http")
+            .authority(self.address.to_string())
+            .path_and_query(path)
+            .build()
+        else {
+            return Box::pin(async move { Problem::response(ErrorKind::BadRequest, "the path of the call is not one", &request_id, true) });
+        };
+        parts.uri = uri;
+        parts.version = http::Version::HTTP_2;
+        carry(&mut parts.headers, info);
+        let sent = self.client.request(Request::from_parts(parts, body.boxed_unsync()));
+        Box::pin(async move {
+            match sent.await {
+                Ok(response) => response.map(Body::new),
+                Err(error) => {
+                    tracing::warn!(callee = module, error = %error, "a call over the loopback failed");
+                    Problem::response(ErrorKind::Unavailable, "the module cannot be reached", &request_id, true)
+                }
+            }
+        })
+    }
+}
+
+/// Trace and deadline as headers.
+fn carry(headers: &mut http::HeaderMap, info: &CallInfo) {
+    if info.trace_id != [0; 16] {
+        let (trace, span) = (u128::from_be_bytes(info.trace_id), u64::from_be_bytes(info.span_id));
+        if let Ok(value) = HeaderValue::from_str(&format!("00-{trace:032x}-{span:016x}-{:02x}", info.trace_flags)) {
+            headers.insert("traceparent", value);
+        }
+    }
+    if let Some(at) = info.deadline {
+        let left: Duration = at.saturating_duration_since(Instant::now());
+        // gRPC: at most eight digits.
+        let value = format!("{}m", left.as_millis().min(99_999_999));
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert("grpc-timeout", value);
+        }
+    }
+}
