@@ -166,30 +166,8 @@ async fn a_gatekeeper_may_take_its_time_and_is_asked_before_the_module() {
     }
 }
 
-/// A place to write logs to.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_access_log_names_the_route_and_never_what_a_client_sent() {
-    let page = Page::default();
-    let writer = page.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
     let host = Host::start(greeter());
     let request = Request::builder()
         .method("POST")
@@ -202,7 +180,7 @@ async fn the_access_log_names_the_route_and_never_what_a_client_sent() {
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     whole(response).await;
     host.sees("the call is recorded", |_| true).await;
-    let log = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+    let log = log().text();
     for expected in [
         "wharf::access",
         &format!("request.id=\"{id}\""),
