@@ -242,6 +242,9 @@ impl Gateway {
     fn find(&self, head: &Parts, media: Media, wire: &mut Wire) -> Result<Found, Refusal> {
         let path = head.uri.path();
         if media == Media::Grpc {
+            if head.method != Method::POST {
+                return Ok(Found::WrongMethod(HeaderValue::from_static("POST")));
+            }
             return Ok(self.routes.load().grpc(path).cloned().map_or(Found::Nothing, Found::Route));
         }
         if *head.method.as_str() == *"CONNECT" {
