@@ -38,6 +38,15 @@ async fn one_port_speaks_http_1_and_http_2_and_modules_see_the_same() {
 }
 
 #[tokio::test]
+async fn a_request_can_be_answered_without_a_socket() {
+    let host = Host::start(greeter());
+    let request = Request::builder().uri("/greeter/hello/you").body(Body::empty()).unwrap();
+    let response = Arc::clone(&host.gateway).handle(request, None).await;
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(body, "greeter GET /hello/you host=-");
+}
+
+#[tokio::test]
 async fn what_no_route_matches_never_reaches_a_module() {
     let endpoint = endpoint(|_, _, _| async { panic!("a module was called") });
     let host = Host::start(vec![module("greeter", vec![route("GET", "/x")], endpoint)]);
