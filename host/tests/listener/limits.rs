@@ -156,15 +156,26 @@ async fn an_http_2_connection_is_idle_only_without_a_call_under_way() {
         ..Limits::default()
     };
     let host = Host::limited(vec![module("wait", vec![route("GET", "/")], waiting)], limits);
-    let mut client = Client::http2(host.address).await;
-    let call = tokio::spawn(async move { (client.get("/wait").await.0, client) });
+    let Client::Two(connection) = Client::http2(host.address).await else {
+        unreachable!()
+    };
+    let call = || {
+        let mut client = Client::Two(connection.clone());
+        tokio::spawn(async move { client.get("/wait").await.0 })
+    };
+    let first = call();
     until("the call is under way", || (host.gateway.in_flight() == 1).then_some(())).await;
-    // Several times the idle timeout passes while the call is under way.
+    // Several times the idle timeout passes while the call is under way; the connection must take another one.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(host.server.connections(), 1);
-    gate.notify_one();
-    let (status, _client) = soon("the answer", call).await.unwrap();
-    assert_eq!(status, 200);
+    let second = call();
+    until("both calls are under way", || (host.gateway.in_flight() == 2).then_some(())).await;
+    for left in [1, 0] {
+        gate.notify_one();
+        until("a call has ended", || (host.gateway.in_flight() == left).then_some(())).await;
+    }
+    for call in [first, second] {
+        assert_eq!(soon("the answer", call).await.unwrap(), 200);
+    }
     until("the idle connection is gone", || (host.server.connections() == 0).then_some(())).await;
 }
 
