@@ -11,21 +11,21 @@ mod trace;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http_body::Body as HttpBody;
 
 pub(crate) use self::clock::Clock;
 use self::glimpse::{Glimpse, Media};
 pub use self::limits::Limits;
 pub use self::proxies::TrustedProxies;
 pub(crate) use self::target::strip as strip_target;
-use super::body::Body;
+use super::body::{Body, BoxError};
 use super::inbound::{BodyLimits, Inbound, Phase, Progress};
 use super::outbound::{OnResponse, Record, Served, ServedBody};
 use super::problem::{ErrorKind, Problem, Wire};
@@ -64,6 +64,13 @@ pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     pub(crate) detail: String,
     pub(crate) allow: Option<HeaderValue>,
+}
+
+/// The way of one connection into the gateway. Every call under way holds it, so that its connection can tell
+/// whether it is idle.
+pub(super) struct Door {
+    pub(super) gateway: Arc<Gateway>,
+    calls: AtomicU64,
 }
 
 /// What is known of a request besides its head and body.
@@ -144,66 +151,21 @@ impl Gateway {
         }
     }
 
-    /// Answers one request. Dropping the future drops the module's work on it.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<ServedBody> {
-        let started = Instant::now();
-        let (mut head, body) = request.into_parts();
-        let trusted = peer.is_some_and(|peer| self.proxies.trusts(peer.ip()));
-        let glimpse = Glimpse::of(&head.headers, trusted);
-        let request_id = glimpse.request_id.unwrap_or_else(RequestId::random);
-        let trace = trace::Trace::continue_or_start(glimpse.traceparent);
-        let peer = if trusted { self.proxies.client(peer, &head.headers) } else { peer };
-        glimpse.clean(&mut head.headers, trusted);
-
-        let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
-        let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
-        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(started)));
-        let clock = Clock {
-            explicit,
-            patience: self.limits.request_timeout,
-            started,
-            progress,
-        };
-        let info = CallInfo {
-            request_id,
-            trace_id: trace.trace_id,
-            span_id: random_u64().to_be_bytes(),
-            trace_flags: trace.flags,
-            peer,
-            deadline: clock.deadline_for_module(),
-            caller: None,
-        };
-        let call = Call {
-            info,
-            media: glimpse.media,
-            clock,
-        };
-        let mut wire = Wire::Http;
-        if call.media == Media::Grpc {
-            wire = Wire::Grpc;
-            record.lane = Lane::Grpc;
-        }
-        let outcome = if glimpse.upgrade {
-            Err(Refusal::new(ErrorKind::NotImplemented, "this host does not upgrade connections"))
-        } else {
-            self.answer(head, body, call, &mut record, &mut wire).await
-        };
-        let mut response = outcome.unwrap_or_else(|refusal| refusal.into_response(&request_id, wire));
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            response.headers_mut().insert(X_REQUEST_ID, value);
-        }
-        let deadline = if wire == Wire::Grpc { explicit } else { None };
-        ServedBody::wrap(response, record, deadline)
+    /// Answers one request. Dropping the future drops the module's work on it. Servers do this for each request of
+    /// a connection; a test can do it without one.
+    pub async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: Option<SocketAddr>) -> Response<ServedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Arc::new(Door::new(self)).handle(request, peer).await
     }
 
-    async fn answer(
-        &self,
-        head: Parts,
-        body: Incoming,
-        call: Call,
-        record: &mut Record,
-        wire: &mut Wire,
-    ) -> Result<Response<Body>, Refusal> {
+    async fn answer<B>(&self, head: Parts, body: B, call: Call, record: &mut Record, wire: &mut Wire) -> Result<Response<Body>, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
         if head.headers.len() > self.limits.header_count {
             let detail = format!(
                 "found {} header fields, expected at most {}",
@@ -242,6 +204,9 @@ impl Gateway {
     fn find(&self, head: &Parts, media: Media, wire: &mut Wire) -> Result<Found, Refusal> {
         let path = head.uri.path();
         if media == Media::Grpc {
+            if head.method != Method::POST {
+                return Ok(Found::WrongMethod(HeaderValue::from_static("POST")));
+            }
             return Ok(self.routes.load().grpc(path).cloned().map_or(Found::Nothing, Found::Route));
         }
         if *head.method.as_str() == *"CONNECT" {
@@ -294,7 +259,11 @@ impl Gateway {
     }
 
     /// Puts the limits around a body. Streams of gRPC have no size or pace of their own: each message has.
-    fn inbound(&self, body: Incoming, call: &Call, wire: Wire) -> Result<Body, Refusal> {
+    fn inbound<B>(&self, body: B, call: &Call, wire: Wire) -> Result<Body, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
         let Some(progress) = &call.clock.progress else {
             return Ok(Body::empty());
         };
@@ -318,7 +287,11 @@ impl Gateway {
         Ok(Body::new(Inbound::new(body, limits, Arc::clone(progress))))
     }
 
-    async fn local(&self, head: Parts, body: Incoming, call: Call, wire: Wire) -> Result<Response<Body>, Refusal> {
+    async fn local<B>(&self, head: Parts, body: B, call: Call, wire: Wire) -> Result<Response<Body>, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
         let mut request = Request::from_parts(head, self.inbound(body, &call, wire)?);
         for local in &self.locals {
             match local.call(request) {
@@ -340,6 +313,81 @@ impl Gateway {
             Phase::TooLarge => Some(too_large(self.limits.body_bytes)),
             Phase::TooSlow => Some(Refusal::new(ErrorKind::RequestTimeout, "the request body arrived too slowly")),
         }
+    }
+}
+
+impl Door {
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            gateway,
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// Calls since the connection began.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: Option<SocketAddr>) -> Response<ServedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let gateway = &*self.gateway;
+        let started = Instant::now();
+        let (mut head, body) = request.into_parts();
+        let trusted = peer.is_some_and(|peer| gateway.proxies.trusts(peer.ip()));
+        let glimpse = Glimpse::of(&head.headers, trusted);
+        let request_id = glimpse.request_id.unwrap_or_else(RequestId::random);
+        let trace = trace::Trace::continue_or_start(glimpse.traceparent);
+        let peer = if trusted {
+            gateway.proxies.client(peer, &head.headers)
+        } else {
+            peer
+        };
+        glimpse.clean(&mut head.headers, trusted);
+
+        let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
+        let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
+        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(started)));
+        let clock = Clock {
+            explicit,
+            patience: gateway.limits.request_timeout,
+            started,
+            progress,
+        };
+        let info = CallInfo {
+            request_id,
+            trace_id: trace.trace_id,
+            span_id: random_u64().to_be_bytes(),
+            trace_flags: trace.flags,
+            peer,
+            deadline: clock.deadline_for_module(),
+            caller: None,
+        };
+        let call = Call {
+            info,
+            media: glimpse.media,
+            clock,
+        };
+        let mut wire = Wire::Http;
+        if call.media == Media::Grpc {
+            wire = Wire::Grpc;
+            record.lane = Lane::Grpc;
+        }
+        let outcome = if glimpse.upgrade {
+            Err(Refusal::new(ErrorKind::NotImplemented, "this host does not upgrade connections"))
+        } else {
+            gateway.answer(head, body, call, &mut record, &mut wire).await
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| refusal.into_response(&request_id, wire));
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        let deadline = if wire == Wire::Grpc { explicit } else { None };
+        ServedBody::wrap(response, record, deadline)
     }
 }
 

@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::body::{Body, BoxError};
-use super::gateway::Gateway;
+use super::gateway::Door;
 use super::problem::{ErrorKind, GRPC_STATUS, GrpcCode, write_grpc_status};
 use super::request_id::RequestId;
 use super::routes::Entry;
@@ -73,7 +73,7 @@ pub struct ServedBody {
 
 /// The record of one call under way. Dropping it writes it, however the call ended.
 pub(super) struct Record {
-    gateway: Arc<Gateway>,
+    door: Arc<Door>,
     started: Instant,
     method: Method,
     pub(super) request_id: RequestId,
@@ -171,10 +171,10 @@ impl HttpBody for ServedBody {
 }
 
 impl Record {
-    pub(super) fn new(gateway: Arc<Gateway>, started: Instant, method: Method, request_id: RequestId, trace_id: [u8; 16]) -> Self {
-        gateway.entered();
+    pub(super) fn new(door: Arc<Door>, started: Instant, method: Method, request_id: RequestId, trace_id: [u8; 16]) -> Self {
+        door.gateway.entered();
         Self {
-            gateway,
+            door,
             started,
             method,
             request_id,
@@ -205,7 +205,7 @@ impl Drop for Record {
             trace_id: self.trace_id,
         };
         log(&served);
-        self.gateway.left(&served);
+        self.door.gateway.left(&served);
     }
 }
 

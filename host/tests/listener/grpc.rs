@@ -102,6 +102,21 @@ async fn what_the_host_refuses_is_a_grpc_status_too() {
 }
 
 #[tokio::test]
+async fn a_grpc_call_that_is_no_post_never_reaches_a_module() {
+    let host = Host::start(vec![lab(&Alive::default())]);
+    let request = http::Request::builder()
+        .uri("/lab.v1.Lab/Echo")
+        .header("content-type", "application/grpc")
+        .body(full(""))
+        .unwrap();
+    let (status, headers, _) = whole(Client::http2(host.address).await.send(request).await).await;
+    assert_eq!(
+        (status.as_u16(), &headers["grpc-status"]),
+        (200, &http::HeaderValue::from_static("12"))
+    );
+}
+
+#[tokio::test]
 async fn a_callers_deadline_ends_a_call_before_and_within_its_stream() {
     let alive = Alive::default();
     let host = Host::start(vec![lab(&alive)]);

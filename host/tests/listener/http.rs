@@ -38,6 +38,15 @@ async fn one_port_speaks_http_1_and_http_2_and_modules_see_the_same() {
 }
 
 #[tokio::test]
+async fn a_request_can_be_answered_without_a_socket() {
+    let host = Host::start(greeter());
+    let request = Request::builder().uri("/greeter/hello/you").body(Body::empty()).unwrap();
+    let response = Arc::clone(&host.gateway).handle(request, None).await;
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(body, "greeter GET /hello/you host=-");
+}
+
+#[tokio::test]
 async fn what_no_route_matches_never_reaches_a_module() {
     let endpoint = endpoint(|_, _, _| async { panic!("a module was called") });
     let host = Host::start(vec![module("greeter", vec![route("GET", "/x")], endpoint)]);
@@ -166,30 +175,8 @@ async fn a_gatekeeper_may_take_its_time_and_is_asked_before_the_module() {
     }
 }
 
-/// A place to write logs to.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_access_log_names_the_route_and_never_what_a_client_sent() {
-    let page = Page::default();
-    let writer = page.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
     let host = Host::start(greeter());
     let request = Request::builder()
         .method("POST")
@@ -202,7 +189,7 @@ async fn the_access_log_names_the_route_and_never_what_a_client_sent() {
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     whole(response).await;
     host.sees("the call is recorded", |_| true).await;
-    let log = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+    let log = log().text();
     for expected in [
         "wharf::access",
         &format!("request.id=\"{id}\""),

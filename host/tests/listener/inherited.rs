@@ -1,6 +1,6 @@
 //! Sockets handed over with `LISTEN_FDS`. A copy of this test binary plays the process that gets them.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
@@ -96,4 +96,11 @@ fn something_that_is_no_listening_socket_is_an_error_that_names_it() {
         report.starts_with("error: inherited descriptor 3 (public) is not a listening TCP socket"),
         "{report}"
     );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let report = child(
+        &[listener.as_fd(), connected.as_fd()],
+        "LISTEN_FDS=2 LISTEN_FDNAMES=public:management",
+    );
+    assert!(report.starts_with("error: inherited descriptor 4 (management)"), "{report}");
 }

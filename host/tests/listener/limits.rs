@@ -141,6 +141,45 @@ async fn clients_that_do_not_finish_a_head_are_cut_off() {
 }
 
 #[tokio::test]
+async fn an_http_2_connection_is_idle_only_without_a_call_under_way() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let opened = Arc::clone(&gate);
+    let waiting = endpoint(move |_, _: Request<Body>, _| {
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.notified().await;
+            text("done")
+        }
+    });
+    let limits = Limits {
+        idle_timeout: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let host = Host::limited(vec![module("wait", vec![route("GET", "/")], waiting)], limits);
+    let Client::Two(connection) = Client::http2(host.address).await else {
+        unreachable!()
+    };
+    let call = || {
+        let mut client = Client::Two(connection.clone());
+        tokio::spawn(async move { client.get("/wait").await.0 })
+    };
+    let first = call();
+    until("the call is under way", || (host.gateway.in_flight() == 1).then_some(())).await;
+    // Several times the idle timeout passes while the call is under way; the connection must take another one.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let second = call();
+    until("both calls are under way", || (host.gateway.in_flight() == 2).then_some(())).await;
+    for left in [1, 0] {
+        gate.notify_one();
+        until("a call has ended", || (host.gateway.in_flight() == left).then_some(())).await;
+    }
+    for call in [first, second] {
+        assert_eq!(soon("the answer", call).await.unwrap(), 200);
+    }
+    until("the idle connection is gone", || (host.server.connections() == 0).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     let endless = endpoint(|_, _, _| async {
         let chunks = stream::repeat_with(|| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(&[0; 65_536]))));

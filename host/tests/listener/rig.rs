@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -104,6 +104,42 @@ pub fn grpc_method(service: &str, method: &str) -> GrpcMethod {
     }
 }
 
+/// What all tests of this process have logged.
+#[derive(Clone, Default)]
+pub struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log. Set up before the first server of the process: a callsite that is reached at the same moment as a
+/// subscriber is installed may miss it.
+pub fn log() -> &'static Page {
+    static LOG: LazyLock<Page> = LazyLock::new(|| {
+        let page = Page::default();
+        let writer = page.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        page
+    });
+    &LOG
+}
+
 /// A running server with its table and what its observer saw.
 pub struct Host {
     pub routes: Arc<Routes>,
@@ -129,6 +165,7 @@ impl Host {
     }
 
     pub fn over(routes: Arc<Routes>, limits: Limits, adapt: impl FnOnce(Gateway) -> Gateway) -> Self {
+        log();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&seen);
         let observer = Arc::new(move |served: &Served<'_>| {

@@ -28,6 +28,7 @@ fn load(folder: &Path) -> Result<Tls, TlsError> {
 }
 
 fn start(tls: &Arc<Tls>) -> Server {
+    log();
     let routes = Arc::new(Routes::new());
     routes.swap(RouteTable::build(vec![module("greeter", vec![route("GET", "/")], mirror("greeter"))]).unwrap());
     let gateway = Arc::new(Gateway::new(routes).with_limits(Limits::default()));

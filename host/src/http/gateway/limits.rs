@@ -16,6 +16,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Time for a request head to arrive; on HTTP/1.1 also how long a connection may be idle between requests.
     pub header_timeout: Duration,
+    /// How long an HTTP/2 connection may have no call under way before it is asked to go (GOAWAY).
+    pub idle_timeout: Duration,
     /// Time for a TLS handshake.
     pub handshake_timeout: Duration,
     /// Bytes of a request body; 413 above. gRPC streams are limited by message, in the module.
@@ -37,6 +39,7 @@ impl Default for Limits {
             header_count: 100,
             header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(300),
             handshake_timeout: Duration::from_secs(10),
             body_bytes: 128 * 1024 * 1024,
             body_pace: Some(Pace {

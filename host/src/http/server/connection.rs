@@ -3,25 +3,27 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::stream::Watched;
 use super::tls::Tls;
-use crate::http::gateway::Gateway;
+use crate::http::gateway::{Door, Gateway};
 
 /// How often an HTTP/2 client is asked whether it is still there, and how long it may take to answer.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
@@ -122,6 +124,50 @@ impl Drop for Open {
     }
 }
 
+pin_project! {
+    /// Ends when a connection has had no call under way for a while.
+    struct Idle {
+        door: Arc<Door>,
+        seen: u64,
+        patience: Duration,
+        #[pin]
+        timer: Sleep,
+    }
+}
+
+impl Idle {
+    fn new(door: Arc<Door>, patience: Duration) -> Self {
+        Self {
+            door,
+            seen: 0,
+            patience,
+            timer: tokio::time::sleep(patience),
+        }
+    }
+
+    fn is_due(self: Pin<&Self>) -> bool {
+        self.project_ref().timer.is_elapsed()
+    }
+}
+
+impl Future for Idle {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        while this.timer.as_mut().poll(cx).is_ready() {
+            // Besides calls under way, this future and the connection's service hold the door.
+            let quiet = Arc::strong_count(this.door) <= 2 && this.door.calls() == *this.seen;
+            if quiet {
+                return Poll::Ready(());
+            }
+            *this.seen = this.door.calls();
+            this.timer.as_mut().reset(Instant::now() + *this.patience);
+        }
+        Poll::Pending
+    }
+}
+
 impl Shared {
     async fn run(&self, stream: TcpStream, peer: SocketAddr) {
         // Small answers must not wait for more; failing to say so is no reason to refuse the client.
@@ -147,25 +193,28 @@ impl Shared {
     {
         let limits = &self.gateway.limits;
         let io = TokioIo::new(Watched::new(stream, limits.header_timeout, limits.write_timeout));
-        let gateway = Arc::clone(&self.gateway);
+        let door = Arc::new(Door::new(Arc::clone(&self.gateway)));
+        let entrance = Arc::clone(&door);
         let service = service_fn(move |request| {
-            let answer = Arc::clone(&gateway).handle(request, Some(peer));
+            let answer = Arc::clone(&entrance).handle(request, Some(peer));
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut drain = pin!(self.drain.cancelled());
+        let mut idle = pin!(Idle::new(door, limits.idle_timeout));
         let mut registered = false;
-        // The drain is registered with this task's waker once; after that a wake-up costs one load to look.
+        // Drain and idleness are registered with this task's waker once; after that a wake-up costs two loads to look.
         let ended = poll_fn(|cx| {
             if !registered {
                 registered = true;
-                if drain.as_mut().poll(cx).is_ready() {
+                if drain.as_mut().poll(cx).is_ready() || idle.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(None);
                 }
             }
             match connection.as_mut().poll(cx) {
                 Poll::Ready(end) => Poll::Ready(Some(end)),
                 Poll::Pending if self.draining.load(Ordering::Relaxed) => Poll::Ready(None),
+                Poll::Pending if idle.as_ref().is_due() => idle.as_mut().poll(cx).map(|()| None),
                 Poll::Pending => Poll::Pending,
             }
         })

@@ -107,8 +107,11 @@ impl Listener {
     /// Takes a socket of the standard library. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// What the system says about the socket.
+    /// What the system says about the socket, or that it does not listen.
     pub fn from_std(socket: std::net::TcpListener) -> io::Result<Self> {
+        if !listens(&socket)? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
+        }
         socket.set_nonblocking(true)?;
         Self::of(TcpListener::from_std(socket)?)
     }
@@ -135,6 +138,15 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether a socket listens. Apple's systems name the question and do not answer it; there `accept` finds out.
+fn listens(socket: &std::net::TcpListener) -> io::Result<bool> {
+    #[cfg(target_vendor = "apple")]
+    let answer = Ok(true);
+    #[cfg(not(target_vendor = "apple"))]
+    let answer = Ok(rustix::net::sockopt::socket_acceptconn(socket)?);
+    answer
 }
 
 /// Whether an error of `accept` is about one client rather than about this process.
