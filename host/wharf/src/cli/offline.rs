@@ -13,12 +13,12 @@ pub(super) struct PublicKey {
     pub(super) public: String,
 }
 
-/// Stages 1 to 5 over the plugins folder, beside what operators want.
-pub(super) async fn plan(_config: &Config) -> Result<Plan, ControlError> {
+/// Stages 1 to 5 over the plugins folder.
+pub(super) fn plan(_config: &Config) -> Result<Plan, ControlError> {
     Err(missing())
 }
 
-/// Stages 1 to 4 for the named files alone.
+/// Stages 1 to 5 over the named files alone.
 pub(super) fn check(_config: &Config, _files: &[PathBuf]) -> Result<Plan, ControlError> {
     Err(missing())
 }
