@@ -84,6 +84,14 @@ pub enum StateError {
         /// Newest version this build knows.
         known: i64,
     },
+    /// An older host wrote this database, and it was opened only to look.
+    #[error("state database has schema {found}, this build reads schema {known}; `wharf serve` migrates it")]
+    SchemaTooOld {
+        /// Version in the database.
+        found: i64,
+        /// Version this build reads.
+        known: i64,
+    },
     /// A migration was edited after it was applied.
     #[error("state database was made by another text of migration {version} ({name}); an applied migration is never edited")]
     MigrationEdited {

@@ -14,6 +14,9 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
+/// Version, name and checksum of an applied step.
+type Row = (i64, String, String);
+
 /// All steps, oldest first.
 pub(super) const ALL: &[Migration] = &[Migration {
     version: 1,
@@ -32,17 +35,52 @@ pub(super) async fn run(pool: &SqlitePool, known: &[Migration]) -> Result<(), St
         .execute(&mut *transaction)
         .await
         .map_err(unavailable("make the table of migrations"))?;
-    let applied: Vec<(i64, String, String)> = sqlx::query_as("SELECT version, name, checksum FROM wharf_schema ORDER BY version")
-        .fetch_all(&mut *transaction)
+    let applied = applied(&mut transaction).await?;
+    compare(&applied, known)?;
+    for migration in known
+        .iter()
+        .filter(|migration| !applied.iter().any(|row| row.0 == migration.version))
+    {
+        apply(&mut transaction, migration).await?;
+    }
+    transaction.commit().await.map_err(unavailable("commit a migration"))
+}
+
+/// Whether the schema is that of `known`, changing nothing.
+pub(super) async fn check(pool: &SqlitePool, known: &[Migration]) -> Result<(), StateError> {
+    let mut connection = pool.acquire().await.map_err(unavailable("open the file"))?;
+    let there: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM sqlite_schema WHERE name = 'wharf_schema'")
+        .fetch_optional(&mut *connection)
         .await
-        .map_err(unavailable("read the table of migrations"))?;
-    let newest = known.last().map_or(0, |migration| migration.version);
-    for (version, name, checksum) in &applied {
+        .map_err(unavailable("read the schema"))?;
+    let applied = if there.is_some() {
+        applied(&mut connection).await?
+    } else {
+        Vec::new()
+    };
+    compare(&applied, known)?;
+    let found = applied.last().map_or(0, |row| row.0);
+    match newest(known) {
+        newest if found < newest => Err(StateError::SchemaTooOld { found, known: newest }),
+        _ => Ok(()),
+    }
+}
+
+async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Row>, StateError> {
+    sqlx::query_as("SELECT version, name, checksum FROM wharf_schema ORDER BY version")
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable("read the table of migrations"))
+}
+
+/// Refuses what this build does not know, and what it knows by another text.
+fn compare(applied: &[Row], known: &[Migration]) -> Result<(), StateError> {
+    for (version, name, checksum) in applied {
         match known.iter().find(|migration| migration.version == *version) {
             None => {
                 return Err(StateError::SchemaTooNew {
                     found: *version,
-                    known: newest,
+                    known: newest(known),
                 });
             }
             Some(migration) if checksum_of(migration) != *checksum => {
@@ -54,13 +92,11 @@ pub(super) async fn run(pool: &SqlitePool, known: &[Migration]) -> Result<(), St
             Some(_) => {}
         }
     }
-    for migration in known
-        .iter()
-        .filter(|migration| !applied.iter().any(|(version, ..)| *version == migration.version))
-    {
-        apply(&mut transaction, migration).await?;
-    }
-    transaction.commit().await.map_err(unavailable("commit a migration"))
+    Ok(())
+}
+
+fn newest(known: &[Migration]) -> i64 {
+    known.last().map_or(0, |migration| migration.version)
 }
 
 async fn apply(connection: &mut SqliteConnection, migration: &Migration) -> Result<(), StateError> {

@@ -35,12 +35,7 @@ impl SqliteState {
     /// # Errors
     /// [`StateError`] when the URL has another scheme, the file cannot be opened, or its schema is newer than this build.
     pub async fn open_url(url: &str) -> Result<Self, StateError> {
-        match url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
-            Some(path) => Self::open(Path::new(path)).await,
-            None => Err(StateError::UnknownDatabase {
-                found: url.split("://").next().unwrap_or_default().chars().take(20).collect(),
-            }),
-        }
+        Self::open(file_of(url)?).await
     }
 
     /// Opens a file, made if it is missing, and migrates it.
@@ -69,6 +64,28 @@ impl SqliteState {
             .map_err(unavailable("open the file"))?;
         migrations::run(&pool, known).await?;
         Ok(Self { pool })
+    }
+
+    /// Opens `sqlite://PATH` only to look: nothing is made or migrated. `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`StateError`] when the URL has another scheme, the file cannot be opened, or its schema is newer or older than this build's.
+    pub async fn look_at(url: &str) -> Result<Option<Self>, StateError> {
+        let file = file_of(url)?;
+        if !file.exists() {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(unavailable("open the file"))?;
+        migrations::check(&pool, migrations::ALL).await?;
+        Ok(Some(Self { pool }))
     }
 
     /// Ends all connections; the write-ahead log is folded into the file.
@@ -185,6 +202,13 @@ impl StateStore for SqliteState {
             rows.into_iter().map(beat_of).collect()
         })
     }
+}
+
+/// The path in `sqlite://PATH`. Of another URL only the scheme is repeated, since the rest may hold a password.
+fn file_of(url: &str) -> Result<&Path, StateError> {
+    let scheme = || url.split("://").next().unwrap_or_default().chars().take(20).collect();
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
+    path.map(Path::new).ok_or_else(|| StateError::UnknownDatabase { found: scheme() })
 }
 
 pub(super) fn unavailable(doing: &'static str) -> impl Fn(sqlx::Error) -> StateError {
@@ -344,6 +368,33 @@ mod tests {
             .collect();
         let error = SqliteState::open_with(&file, &edited).await.unwrap_err();
         assert!(matches!(error, StateError::MigrationEdited { version: 2, .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn looking_changes_nothing_and_sees_what_a_host_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("host.sqlite");
+        let url = format!("sqlite://{}", file.display());
+        assert!(SqliteState::look_at(&url).await.unwrap().is_none());
+        assert!(!file.exists());
+        let store = SqliteState::open(&file).await.unwrap();
+        store
+            .set_desired(
+                "blog",
+                &Desired {
+                    enabled: Some(false),
+                    ..Desired::default()
+                },
+            )
+            .await
+            .unwrap();
+        let looking = SqliteState::look_at(&url).await.unwrap().unwrap();
+        assert_eq!(looking.desired("blog").await.unwrap().enabled, Some(false));
+        assert!(looking.set_desired("blog", &Desired::default()).await.is_err());
+        let empty = folder.path().join("empty");
+        std::fs::write(&empty, "").unwrap();
+        let error = SqliteState::look_at(&format!("sqlite://{}", empty.display())).await.unwrap_err();
+        assert!(matches!(error, StateError::SchemaTooOld { found: 0, known: 1 }), "{error}");
     }
 
     #[tokio::test]

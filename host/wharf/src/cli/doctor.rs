@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         let rows = checks
             .iter()
             .map(|c| vec![render::word(c.verdict), c.what.to_owned(), c.found.clone(), c.hint.clone()]);
-        render::table(&["", "CHECK", "FOUND", "HINT"], rows)
+        render::table(&["RESULT", "CHECK", "FOUND", "HINT"], rows)
     });
     let bad = checks.iter().any(|check| check.verdict == Verdict::Error);
     Ok(if bad { Exit::Findings } else { Exit::Ok })

@@ -66,7 +66,7 @@ async fn check(paths: Vec<PathBuf>, context: &Context) -> Result<Exit, Failure> 
     } else {
         offline::check(&context.load_config(false)?, &paths)
     };
-    context.emit(&plan, |plan| render::findings(&plan.findings));
+    context.emit(&plan, render::checked);
     Ok(verdict(&plan))
 }
 

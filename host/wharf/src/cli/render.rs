@@ -15,7 +15,11 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     for row in rows {
         table.add_row(row.iter().map(|cell| clean(cell).into_owned()));
     }
-    let lines = table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    // Each cell has a space on its left; the first column needs none.
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect();
     lines.join("\n")
 }
 
@@ -96,6 +100,13 @@ pub(super) fn plan(plan: &Plan) -> String {
         text.push_str(&findings(&plan.findings));
     }
     text
+}
+
+/// What holds, then what is wrong.
+pub(super) fn checked(plan: &Plan) -> String {
+    let sound = plan.order.iter().filter(|m| m.action != "refuse");
+    let lines: String = sound.map(|m| format!("ok {} {}\n", clean(&m.id), clean(&m.version))).collect();
+    lines + &findings(&plan.findings)
 }
 
 /// All findings and how many there are.
@@ -206,6 +217,7 @@ mod tests {
             [vec!["x".into(), "y".into()], vec!["long".into(), "\u{1b}[31m".into()]],
         );
         assert_eq!(text, "A     B\nx     y\nlong  \\u{1b}[31m");
+        assert_eq!(table(&["", "B"], [vec!["x".into(), "y".into()]]), "   B\nx  y");
     }
 
     #[test]
