@@ -80,7 +80,14 @@ where
     F: Fn(Request<Incoming>, Arc<Probe>) -> Handling + Send + Sync + 'static,
 {
     let probe = Arc::new(Probe::default());
-    (RemoteService::new(export(Arc::new(Service { probe: probe.clone(), handle }))).unwrap(), probe)
+    (
+        RemoteService::new(export(Arc::new(Service {
+            probe: probe.clone(),
+            handle,
+        })))
+        .unwrap(),
+        probe,
+    )
 }
 
 async fn call<B>(service: &RemoteService, request: Request<B>) -> Result<Response<Incoming>, Fault>
@@ -168,10 +175,14 @@ async fn a_pending_call_wakes_and_a_dropped_one_ends() {
         })
     });
     let started = begin(&service, Request::new(Empty::<Bytes>::new())).await;
-    let Started::Pending(pending) = started else { panic!("the first poll yields") };
+    let Started::Pending(pending) = started else {
+        panic!("the first poll yields")
+    };
     let pending: PendingCall = pending;
     assert_eq!(pending.await.unwrap().into_body().collect().await.unwrap().to_bytes(), "late");
-    let Started::Pending(pending) = begin(&service, Request::new(Empty::<Bytes>::new())).await else { panic!() };
+    let Started::Pending(pending) = begin(&service, Request::new(Empty::<Bytes>::new())).await else {
+        panic!()
+    };
     assert_eq!(probe.live.load(Ordering::Relaxed), 1);
     drop(pending);
     assert_eq!(probe.live.load(Ordering::Relaxed), 0);
@@ -215,7 +226,10 @@ async fn panics_become_faults_wherever_they_happen() {
     let request = || Request::new(Empty::<Bytes>::new());
 
     let (at_once, probe) = service(|_, _| panic!("in the call"));
-    assert_eq!(fault(call(&at_once, request()).await.unwrap_err()), (FaultCode::PANICKED, "in the call".into()));
+    assert_eq!(
+        fault(call(&at_once, request()).await.unwrap_err()),
+        (FaultCode::PANICKED, "in the call".into())
+    );
     assert_eq!((probe.live.load(Ordering::Relaxed), probe.entered.load(Ordering::Relaxed)), (0, 0));
 
     let (later, probe) = service(|_, _| {
@@ -240,6 +254,8 @@ async fn panics_become_faults_wherever_they_happen() {
             unreachable!()
         })
     });
-    let Started::Pending(pending) = begin(&in_drop, request()).await else { panic!() };
+    let Started::Pending(pending) = begin(&in_drop, request()).await else {
+        panic!()
+    };
     drop(pending);
 }

@@ -1,1 +1,178 @@
 //! Configuration: file, environment and secret files become typed values that remember where they came from.
+//!
+//! Later wins: defaults, `--dev` defaults, `wharf-host.toml`, `WHARF_SECTION__KEY` and `WHARF_SECTION__KEY_FILE`
+//! in the environment, options of the command line. Nothing is guessed: a key nobody knows is an error.
+
+mod change;
+mod environment;
+mod error;
+mod explain;
+mod keys;
+mod layers;
+mod sections;
+mod units;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use change::{Change, Changes};
+pub use error::{ConfigError, Problem};
+pub use explain::Setting;
+pub use layers::{LoadOptions, Override};
+pub use sections::{
+    Admin, Channel, ChannelMode, Database, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Shutdown, Tls, Trust, TrustKey,
+    TrustMode,
+};
+pub use units::{ByteSize, Network, Period, Secret};
+
+/// Name of the file that is read from the working directory when nobody names another.
+pub const DEFAULT_FILE: &str = "wharf-host.toml";
+
+/// Everything the host can be told. Every key has a default, so an empty file is a whole configuration.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "wharf-host.toml")]
+pub struct Config {
+    /// Where the host keeps its own files: state, admin socket, private copies of libraries. Made with mode 0700.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// This running host.
+    #[serde(default)]
+    pub node: Node,
+    /// Where modules come from and what they must prove.
+    #[serde(default)]
+    pub plugins: Plugins,
+    /// The public listener: HTTP/1.1, HTTP/2 and gRPC on one port.
+    #[serde(default)]
+    pub http: Http,
+    /// The listener for metrics, readiness details and reflection.
+    #[serde(default)]
+    pub management: Management,
+    /// The admin socket.
+    #[serde(default)]
+    pub admin: Admin,
+    /// The log on standard output.
+    #[serde(default)]
+    pub log: Log,
+    /// How modules call each other.
+    #[serde(default)]
+    pub channel: Channel,
+    /// What happens on SIGTERM.
+    #[serde(default)]
+    pub shutdown: Shutdown,
+    /// The host's own database.
+    #[serde(default)]
+    pub database: Database,
+    /// One section a module, by id; checked against the schema in the module's manifest, not here.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Map<String, serde_json::Value>>")]
+    pub modules: BTreeMap<String, serde_json::Value>,
+
+    #[serde(skip)]
+    #[schemars(skip)]
+    settings: Vec<Setting>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    dev: bool,
+}
+
+impl Config {
+    /// Reads every layer and checks the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem that was found, each with its path, its source and a hint.
+    pub fn load(options: &LoadOptions) -> Result<Self, ConfigError> {
+        layers::load(options)
+    }
+
+    /// Every setting with its value (secrets as `***`) and where it came from, sorted by path.
+    #[must_use]
+    pub fn explain(&self) -> Vec<Setting> {
+        if self.settings.is_empty() {
+            explain::defaults_of(self)
+        } else {
+            self.settings.clone()
+        }
+    }
+
+    /// JSON schema (draft 2020-12) of the file.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        keys::schema()
+    }
+
+    /// What is different in `newer`: keys of the host, and ids of modules whose section changed.
+    #[must_use]
+    pub fn changes(&self, newer: &Self) -> Changes {
+        change::between(self, newer)
+    }
+
+    /// Whether the `--dev` defaults are in force.
+    #[must_use]
+    pub fn is_dev(&self) -> bool {
+        self.dev
+    }
+
+    /// The plugins folder: `plugins.dir`, or `plugins` in `data_dir`.
+    #[must_use]
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.plugins.dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
+    }
+
+    /// The admin socket: `admin.socket`, or `admin/wharf.sock` in `data_dir`.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin
+            .socket
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("admin").join("wharf.sock"))
+    }
+
+    /// The host's database: `database.url`, or the SQLite file `host.sqlite` in `data_dir`.
+    #[must_use]
+    pub fn database_url(&self) -> Secret {
+        match &self.database.url {
+            Some(url) => url.clone(),
+            None => Secret::new(format!("sqlite://{}", self.data_dir.join("host.sqlite").display())),
+        }
+    }
+
+    /// The section of one module; an empty object when there is none.
+    #[must_use]
+    pub fn module(&self, id: &str) -> serde_json::Value {
+        self.modules
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new()))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            node: Node::default(),
+            plugins: Plugins::default(),
+            http: Http::default(),
+            management: Management::default(),
+            admin: Admin::default(),
+            log: Log::default(),
+            channel: Channel::default(),
+            shutdown: Shutdown::default(),
+            database: Database::default(),
+            modules: BTreeMap::new(),
+            settings: Vec::new(),
+            dev: false,
+        }
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from(".wharf")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,3 @@
 //! Adapters: a folder a port.
+
+pub mod database;

@@ -1,1 +1,3 @@
 //! One trait a file for each outside system, each with an in-memory form.
+
+pub mod state;

@@ -1,1 +1,39 @@
-//! What an author of a Wharf module imports.
+//! What an author of a Wharf module imports: ordinary axum, tonic and tracing, and a handle on the host.
+//!
+//! A module is a type that implements [`Module`], a `wharf.toml` beside `Cargo.toml`, and one line:
+//! `export_module!(Hello);`. There is no ABI type, no runtime to start and no `unsafe` in it; all of that is in
+//! `bridge`. `examples/hello-module` is the smallest one, `docs/module-author/` the guide.
+//!
+//! In reading order: [`Module`] and [`Context`] (the life of a module), [`Routes`] and [`Grpc`] (what it serves),
+//! [`Problem`] (how it fails), then the core services.
+
+mod module;
+
+mod context;
+
+mod call;
+mod grpc;
+mod problem;
+mod routes;
+
+pub mod services;
+pub mod testing;
+
+#[doc(hidden)]
+pub mod bridge;
+
+pub use axum;
+pub use http;
+pub use tonic;
+pub use tracing;
+
+pub use call::Call;
+pub use context::{Context, Own};
+pub use grpc::Grpc;
+pub use module::{Error, Health, Module, NoConfig, StaticModule};
+pub use problem::Problem;
+pub use routes::{Methods, Routes, any, delete, get, patch, post, put};
+pub use wharf_sdk_macros::export_module;
+
+/// What handlers return: an answer, or a [`Problem`].
+pub type Result<T, E = Problem> = std::result::Result<T, E>;

@@ -9,12 +9,13 @@ use http::{Request, Response};
 
 use crate::domain::route::Lane;
 use crate::http::body::Body;
+use crate::http::request_id::RequestId;
 
 /// What the host knows of a call beside the request itself.
 #[derive(Clone, Debug)]
 pub struct CallInfo {
     /// Request id: taken from a trusted proxy or made here. At most 64 visible ASCII characters.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// W3C trace id, 16 bytes, all zero when there is none.
     pub trace_id: [u8; 16],
     /// W3C parent span id for the callee.

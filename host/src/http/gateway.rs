@@ -1,0 +1,376 @@
+//! The way of a request, from its head to the answer of a module.
+
+mod calling;
+mod clock;
+mod glimpse;
+pub mod limits;
+pub mod proxies;
+mod target;
+mod trace;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use http::header::ALLOW;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+pub(crate) use self::clock::Clock;
+use self::glimpse::{Glimpse, Media};
+pub use self::limits::Limits;
+pub use self::proxies::TrustedProxies;
+use super::body::Body;
+use super::inbound::{BodyLimits, Inbound, Phase, Progress};
+use super::outbound::{OnResponse, Record, Served, ServedBody};
+use super::problem::{ErrorKind, Problem, Wire};
+use super::request_id::{RequestId, random_u64};
+use super::routes::{Entry, Found, Routes};
+use crate::modules::endpoint::{CallInfo, Responding};
+use crate::security::{Admission, Denial, Gatekeeper, Principal, PublicOnly};
+
+/// `x-request-id`.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Something the host serves itself: probes, metrics, gRPC health, the admin API. Asked when no route of a
+/// module matches, and never behind the [`Gatekeeper`]: what must not be public belongs on another listener.
+pub trait Local: Send + Sync + 'static {
+    /// Takes a request, or gives it back.
+    ///
+    /// # Errors
+    /// The request, when the path is not one of its own.
+    fn call(&self, request: Request<Body>) -> Result<Responding, Request<Body>>;
+}
+
+/// Takes the requests of one listener. Cheap to share; made with [`Gateway::new`] and the `with_` functions.
+pub struct Gateway {
+    routes: Arc<Routes>,
+    locals: Vec<Arc<dyn Local>>,
+    gatekeeper: Arc<dyn Gatekeeper>,
+    observer: Option<Arc<dyn OnResponse>>,
+    proxies: TrustedProxies,
+    pub(super) limits: Limits,
+    in_flight: AtomicUsize,
+}
+
+/// What stops a request on its way.
+pub(crate) struct Refusal {
+    pub(crate) kind: ErrorKind,
+    pub(crate) detail: String,
+    pub(crate) allow: Option<HeaderValue>,
+}
+
+/// What is known of a request besides its head and body.
+struct Call {
+    info: CallInfo,
+    media: Media,
+    clock: Clock,
+}
+
+impl Gateway {
+    /// A gateway that serves public routes of this table with the default [`Limits`].
+    #[must_use]
+    pub fn new(routes: Arc<Routes>) -> Self {
+        Self {
+            routes,
+            locals: Vec::new(),
+            gatekeeper: Arc::new(PublicOnly),
+            observer: None,
+            proxies: TrustedProxies::default(),
+            limits: Limits::default(),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Adds something that the host serves itself; asked in the order of adding.
+    #[must_use]
+    pub fn with_local(mut self, local: Arc<dyn Local>) -> Self {
+        self.locals.push(local);
+        self
+    }
+
+    /// Decides who may call, in place of [`PublicOnly`].
+    #[must_use]
+    pub fn with_gatekeeper(mut self, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+        self.gatekeeper = gatekeeper;
+        self
+    }
+
+    /// Hears of each finished call.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn OnResponse>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Sets the limits of requests and connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Names the proxies whose `x-request-id` and forwarding headers are believed.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Requests whose response has not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn entered(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self, served: &Served<'_>) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(observer) = &self.observer {
+            observer.served(served);
+        }
+    }
+
+    /// Answers one request. Dropping the future drops the module's work on it.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<ServedBody> {
+        let started = Instant::now();
+        let (mut head, body) = request.into_parts();
+        let trusted = peer.is_some_and(|peer| self.proxies.trusts(peer.ip()));
+        let glimpse = Glimpse::of(&head.headers, trusted);
+        let request_id = glimpse.request_id.unwrap_or_else(RequestId::random);
+        let trace = trace::Trace::continue_or_start(glimpse.traceparent);
+        let peer = if trusted { self.proxies.client(peer, &head.headers) } else { peer };
+        glimpse.clean(&mut head.headers, trusted);
+
+        let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
+        let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
+        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(started)));
+        let clock = Clock {
+            explicit,
+            patience: self.limits.request_timeout,
+            started,
+            progress,
+        };
+        let info = CallInfo {
+            request_id,
+            trace_id: trace.trace_id,
+            span_id: random_u64().to_be_bytes(),
+            trace_flags: trace.flags,
+            peer,
+            deadline: clock.deadline_for_module(),
+            caller: None,
+        };
+        let call = Call {
+            info,
+            media: glimpse.media,
+            clock,
+        };
+        let mut wire = if call.media == Media::Grpc { Wire::Grpc } else { Wire::Http };
+        let outcome = if glimpse.upgrade {
+            Err(Refusal::new(ErrorKind::NotImplemented, "this host does not upgrade connections"))
+        } else {
+            self.answer(head, body, call, &mut record, &mut wire).await
+        };
+        let mut response = outcome.unwrap_or_else(|refusal| refusal.into_response(&request_id, wire));
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        ServedBody::wrap(response, record, explicit)
+    }
+
+    async fn answer(
+        &self,
+        head: Parts,
+        body: Incoming,
+        call: Call,
+        record: &mut Record,
+        wire: &mut Wire,
+    ) -> Result<Response<Body>, Refusal> {
+        if head.headers.len() > self.limits.header_count {
+            let detail = format!(
+                "found {} header fields, expected at most {}",
+                head.headers.len(),
+                self.limits.header_count
+            );
+            return Err(Refusal::new(ErrorKind::HeaderTooLarge, detail));
+        }
+        let entry = match self.find(&head, call.media, wire)? {
+            Found::Route(entry) => entry,
+            Found::Options(allow) => return Ok(no_content(Some(allow))),
+            Found::WrongMethod(allow) => {
+                let detail = format!(
+                    "found method {}, expected one of: {}",
+                    head.method,
+                    allow.to_str().unwrap_or_default()
+                );
+                return Err(Refusal {
+                    allow: Some(allow),
+                    ..Refusal::new(ErrorKind::MethodNotAllowed, detail)
+                });
+            }
+            Found::Nothing => return self.local(head, body, call, *wire).await,
+        };
+        record.lane = entry.lane;
+        record.entry = Some(Arc::clone(&entry));
+        let principal = self.admit(&head, &entry).await?;
+        let body = self.inbound(body, &call, *wire)?;
+        if *wire == Wire::Connect {
+            return crate::grpc::connect::serve(self, &entry, head, body, call.info, &call.clock, call.media == Media::Json).await;
+        }
+        self.call_module(entry, head, body, call, principal).await
+    }
+
+    /// Looks the route up, and finds out in which language the client wants its errors.
+    fn find(&self, head: &Parts, media: Media, wire: &mut Wire) -> Result<Found, Refusal> {
+        let path = head.uri.path();
+        if media == Media::Grpc {
+            return Ok(self.routes.load().grpc(path).cloned().map_or(Found::Nothing, Found::Route));
+        }
+        if *head.method.as_str() == *"CONNECT" {
+            return Err(Refusal::new(ErrorKind::NotImplemented, "this host is not a proxy"));
+        }
+        if path == "*" {
+            let allow = HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE");
+            return Ok(if head.method == Method::OPTIONS {
+                Found::Options(allow)
+            } else {
+                Found::Nothing
+            });
+        }
+        if target::has_dot_segment(path) {
+            return Err(Refusal::new(
+                ErrorKind::BadRequest,
+                "found a `.` or `..` segment in the path, expected a path without",
+            ));
+        }
+        let table = self.routes.load();
+        match table.http(&head.method, path) {
+            Found::Nothing => {}
+            found => return Ok(found),
+        }
+        let Some(entry) = table.grpc(path) else { return Ok(Found::Nothing) };
+        let post = HeaderValue::from_static("POST");
+        match (media, &head.method) {
+            (_, &Method::OPTIONS) => Ok(Found::Options(HeaderValue::from_static("OPTIONS, POST"))),
+            (_, method) if *method != Method::POST => Ok(Found::WrongMethod(post)),
+            (Media::Json | Media::Proto, _) => {
+                *wire = Wire::Connect;
+                Ok(Found::Route(Arc::clone(entry)))
+            }
+            _ => Err(Refusal::new(
+                ErrorKind::UnsupportedMediaType,
+                "this is a gRPC method, expected content-type application/grpc, application/proto or application/json",
+            )),
+        }
+    }
+
+    async fn admit(&self, head: &Parts, entry: &Entry) -> Result<Principal, Refusal> {
+        let decision = match self.gatekeeper.admit(head, &entry.policy) {
+            Admission::Now(decision) => decision,
+            Admission::Later(deciding) => deciding.await,
+        };
+        decision.map_err(|denial| match denial {
+            Denial::Unauthenticated { detail } => Refusal::new(ErrorKind::Unauthenticated, detail),
+            Denial::Forbidden { detail } => Refusal::new(ErrorKind::Forbidden, detail),
+        })
+    }
+
+    /// Puts the limits around a body. Streams of gRPC have no size or pace of their own: each message has.
+    fn inbound(&self, body: Incoming, call: &Call, wire: Wire) -> Result<Body, Refusal> {
+        let Some(progress) = &call.clock.progress else {
+            return Ok(Body::empty());
+        };
+        let limits = match wire {
+            Wire::Http => BodyLimits {
+                bytes: self.limits.body_bytes,
+                pace: self.limits.body_pace,
+            },
+            Wire::Connect => BodyLimits {
+                bytes: self.limits.message_bytes.min(self.limits.body_bytes),
+                pace: self.limits.body_pace,
+            },
+            Wire::Grpc => BodyLimits {
+                bytes: u64::MAX,
+                pace: None,
+            },
+        };
+        if body.size_hint().lower() > limits.bytes {
+            return Err(too_large(limits.bytes));
+        }
+        Ok(Body::new(Inbound::new(body, limits, Arc::clone(progress))))
+    }
+
+    async fn local(&self, head: Parts, body: Incoming, call: Call, wire: Wire) -> Result<Response<Body>, Refusal> {
+        let mut request = Request::from_parts(head, self.inbound(body, &call, wire)?);
+        for local in &self.locals {
+            match local.call(request) {
+                Ok(responding) => return Ok(responding.await),
+                Err(back) => request = back,
+            }
+        }
+        let detail = match wire {
+            Wire::Grpc => "no module serves this gRPC method",
+            _ => "no module serves this path",
+        };
+        Err(Refusal::new(ErrorKind::NotFound, detail))
+    }
+
+    /// What the client did wrong with its body while the module worked, if anything.
+    fn fault_of_client(&self, clock: &Clock) -> Option<Refusal> {
+        match clock.progress.as_ref()?.phase() {
+            Phase::Flowing | Phase::Waiting => None,
+            Phase::TooLarge => Some(too_large(self.limits.body_bytes)),
+            Phase::TooSlow => Some(Refusal::new(ErrorKind::RequestTimeout, "the request body arrived too slowly")),
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            allow: None,
+        }
+    }
+
+    fn into_response(self, request_id: &RequestId, wire: Wire) -> Response<Body> {
+        let mut response = Problem::on(self.kind, &self.detail, request_id, wire);
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("limits", &self.limits)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_content(allow: Option<HeaderValue>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn too_large(limit: u64) -> Refusal {
+    Refusal::new(
+        ErrorKind::BodyTooLarge,
+        format!("found a request body of more than {limit} bytes, expected at most that many"),
+    )
+}

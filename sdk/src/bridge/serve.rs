@@ -1,0 +1,65 @@
+//! Takes requests for an instance: its axum router and its tonic services behind one table.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::future::RouteFuture;
+use http::{Request, Response};
+use tower_service::Service;
+use wharf_bridge::{Context, Incoming, Serve};
+
+use super::core::Core;
+use super::scope::CallScope;
+
+const GRPC: u8 = 1;
+
+/// Both lanes of an instance.
+pub(crate) struct Lanes {
+    pub(crate) core: Arc<Core>,
+    pub(crate) http: Router,
+    pub(crate) grpc: Router,
+}
+
+/// axum's future without its impossible error.
+pub(crate) struct Handling(RouteFuture<Infallible>);
+
+impl Serve for Lanes {
+    type Body = Body;
+    type Future = Handling;
+    type Call = CallScope;
+
+    #[inline]
+    fn begin(self: &Arc<Self>, context: Context) -> CallScope {
+        CallScope::new(self.core.clone(), context)
+    }
+
+    #[inline]
+    fn call(&self, lane: u8, request: Request<Incoming>) -> Handling {
+        // axum asks for `&mut` and changes nothing: a clone is one count.
+        let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
+        let (parts, body) = request.into_parts();
+        let body = match body {
+            Incoming::Empty => Body::empty(),
+            Incoming::Full(Some(bytes)) => Body::from(bytes),
+            other => Body::new(other),
+        };
+        Handling(router.call(Request::from_parts(parts, body)))
+    }
+}
+
+impl Future for Handling {
+    type Output = Response<Body>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Response<Body>> {
+        Pin::new(&mut self.0).poll(cx).map(|result| match result {
+            Ok(response) => response,
+            Err(never) => match never {},
+        })
+    }
+}

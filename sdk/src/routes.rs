@@ -1,0 +1,211 @@
+//! HTTP routes: a thin builder over `axum::Router` that asks for a policy with every route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::MethodRouter;
+use wharf_plugin_api::exports::http::{HttpRoute, PolicyKind};
+
+/// Routes of a module `M`, with the module as their state.
+///
+/// Paths are relative to the module's prefix. What is not listed here is not reachable: the host matches this list before
+/// the module runs.
+///
+/// ```ignore
+/// fn routes() -> Routes<Self> {
+///     Routes::new().route("/posts/{id}", get(show)).public().route("/posts", post(create)).require("blog.post.write")
+/// }
+/// ```
+#[must_use]
+pub struct Routes<M: Send + Sync + 'static> {
+    router: Router<Arc<M>>,
+    table: Vec<HttpRoute>,
+}
+
+/// A route that has no policy yet: say `.public()`, `.authenticated()` or `.require("permission")`.
+#[must_use = "a route without a policy is not served: call `.public()`, `.authenticated()` or `.require(\"permission\")`"]
+pub struct Unguarded<M: Send + Sync + 'static> {
+    routes: Routes<M>,
+    from: usize,
+}
+
+/// Handlers by method, as axum's `MethodRouter`, which also knows the names of its methods.
+#[must_use]
+pub struct Methods<M: Send + Sync + 'static> {
+    router: MethodRouter<Arc<M>>,
+    names: Vec<&'static str>,
+}
+
+impl<M: Send + Sync + 'static> Default for Routes<M> {
+    fn default() -> Self {
+        Self {
+            router: Router::new(),
+            table: Vec::new(),
+        }
+    }
+}
+
+impl<M: Send + Sync + 'static> Routes<M> {
+    /// No routes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds handlers for one path. `{name}` matches one segment, `{*rest}` the remaining ones.
+    ///
+    /// # Panics
+    /// As axum does, when the path is malformed or a method of it is there already; the instance is then not created, and
+    /// the host says why.
+    pub fn route(self, path: &str, methods: Methods<M>) -> Unguarded<M> {
+        let from = self.table.len();
+        let mut table = self.table;
+        table.extend(methods.names.iter().map(|method| HttpRoute {
+            method: (*method).into(),
+            template: path.into(),
+            policy: PolicyKind::NONE,
+            permission: "".into(),
+            rate_class: "".into(),
+        }));
+        Unguarded {
+            routes: Self {
+                router: self.router.route(path, methods.router),
+                table,
+            },
+            from,
+        }
+    }
+
+    /// Adds a whole axum router below `path`, under one policy for its subtree. Its inner routes are not seen one by one.
+    pub fn nest(self, path: &str, router: Router<Arc<M>>) -> Unguarded<M> {
+        let from = self.table.len();
+        let mut table = self.table;
+        let below = format!("{}/{{*rest}}", path.trim_end_matches('/'));
+        for template in [path.to_owned(), below] {
+            table.push(HttpRoute {
+                method: "*".into(),
+                template: template.into(),
+                policy: PolicyKind::NONE,
+                permission: "".into(),
+                rate_class: "".into(),
+            });
+        }
+        Unguarded {
+            routes: Self {
+                router: self.router.nest(path, router),
+                table,
+            },
+            from,
+        }
+    }
+
+    /// Wraps all routes added so far in a tower layer.
+    pub fn map_router(mut self, map: impl FnOnce(Router<Arc<M>>) -> Router<Arc<M>>) -> Self {
+        self.router = map(self.router);
+        self
+    }
+
+    /// The rate class of the route added last.
+    pub fn rate_class(mut self, class: &str) -> Self {
+        if let Some(last) = self.table.last() {
+            let template = last.template.clone();
+            for row in self.table.iter_mut().rev().take_while(|row| row.template == template) {
+                row.rate_class = class.into();
+            }
+        }
+        self
+    }
+
+    pub(crate) fn into_parts(self, module: Arc<M>) -> (Router, Vec<HttpRoute>) {
+        (self.router.with_state(module), self.table)
+    }
+}
+
+impl<M: Send + Sync + 'static> Unguarded<M> {
+    /// Anyone may call it.
+    pub fn public(self) -> Routes<M> {
+        self.with(PolicyKind::PUBLIC, "")
+    }
+
+    /// Anyone who is authenticated may call it.
+    pub fn authenticated(self) -> Routes<M> {
+        self.with(PolicyKind::AUTHENTICATED, "")
+    }
+
+    /// Whoever holds `permission` may call it. List it in `wharf.toml` under `[[permissions]]`.
+    pub fn require(self, permission: &str) -> Routes<M> {
+        self.with(PolicyKind::REQUIRE, permission)
+    }
+
+    fn with(mut self, policy: PolicyKind, permission: &str) -> Routes<M> {
+        for row in self.routes.table.iter_mut().skip(self.from) {
+            row.policy = policy;
+            row.permission = permission.into();
+        }
+        self.routes
+    }
+}
+
+macro_rules! methods {
+    ($($function:ident $name:literal $doc:literal;)*) => {
+        $(
+            #[doc = $doc]
+            pub fn $function<H, T, M>(handler: H) -> Methods<M>
+            where
+                H: Handler<T, Arc<M>>,
+                T: 'static,
+                M: Send + Sync + 'static,
+            {
+                Methods { router: axum::routing::$function(handler), names: vec![$name] }
+            }
+        )*
+
+        impl<M: Send + Sync + 'static> Methods<M> {
+            $(
+                #[doc = $doc]
+                pub fn $function<H, T>(mut self, handler: H) -> Self
+                where
+                    H: Handler<T, Arc<M>>,
+                    T: 'static,
+                {
+                    self.router = self.router.$function(handler);
+                    self.names.push($name);
+                    self
+                }
+            )*
+        }
+    };
+}
+
+methods! {
+    get "GET" "A handler of GET, and of HEAD, whose body is dropped.";
+    post "POST" "A handler of POST.";
+    put "PUT" "A handler of PUT.";
+    delete "DELETE" "A handler of DELETE.";
+    patch "PATCH" "A handler of PATCH.";
+}
+
+/// A handler of every method.
+pub fn any<H, T, M>(handler: H) -> Methods<M>
+where
+    H: Handler<T, Arc<M>>,
+    T: 'static,
+    M: Send + Sync + 'static,
+{
+    Methods {
+        router: axum::routing::any(handler),
+        names: vec!["*"],
+    }
+}
+
+impl<M: Send + Sync + 'static> std::fmt::Debug for Routes<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(
+                self.table
+                    .iter()
+                    .map(|row| (row.method.as_str(), row.template.as_str(), row.policy)),
+            )
+            .finish()
+    }
+}

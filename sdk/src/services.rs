@@ -1,0 +1,6 @@
+//! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
+
+pub mod channel;
+pub mod errors;
+pub mod health;
+pub mod metrics;
