@@ -88,7 +88,7 @@ impl Greeter {
         if pause > LONGEST_PAUSE {
             return Err(Refusal::LongPause { pause });
         }
-        Ok(Paced::new(1..=limit, pause))
+        Ok(Paced::new(limit, pause))
     }
 }
 

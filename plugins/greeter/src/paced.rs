@@ -17,9 +17,10 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
-    pub(crate) fn new(numbers: RangeInclusive<u32>, pause: Duration) -> Self {
+    /// The numbers from one to `limit`.
+    pub(crate) fn new(limit: u32, pause: Duration) -> Self {
         Self {
-            numbers,
+            numbers: 1..=limit,
             pause,
             waiting: None,
         }
@@ -55,7 +56,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_number_comes_at_once_and_there_is_no_pause_after_the_last() {
         let start = Instant::now();
-        let mut numbers = Paced::new(1..=3, Duration::from_millis(100));
+        let mut numbers = Paced::new(3, Duration::from_millis(100));
         let mut seen = Vec::new();
         while let Some(number) = numbers.next().await {
             seen.push((number, start.elapsed().as_millis() / 100));
@@ -66,6 +67,6 @@ mod tests {
 
     #[tokio::test]
     async fn counting_to_nothing_ends_at_once() {
-        assert_eq!(Paced::new(1..=0, Duration::from_secs(1)).next().await, None);
+        assert_eq!(Paced::new(0, Duration::from_secs(1)).next().await, None);
     }
 }
