@@ -237,12 +237,22 @@ fn a_name_against_the_layers_is_found() {
 #[test]
 fn docs_lead_somewhere() {
     let pages = source::repository();
-    let exists = |path: &str| root().join(path).exists();
+    let exists = |path: &str| root().join(path).exists() || root().join(format!("{path}.rs")).exists();
     report(
         &pages
             .iter()
             .flat_map(|page| links::check(page, &pages, &exists))
             .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn the_readme_shows_the_hello_module_as_it_is() {
+    let module = fs::read_to_string(root().join("examples/hello-module/src/lib.rs")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(
+        readme.contains(&format!("```rust\n{module}```")),
+        "README.md shows another hello-module: copy examples/hello-module/src/lib.rs into its block"
     );
 }
 
