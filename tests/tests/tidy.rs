@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::Value;
 use toml::Table;
 use wharf_tests::{metadata, root};
 
@@ -257,6 +258,28 @@ fn the_readme_shows_the_hello_module_as_it_is() {
 }
 
 #[test]
+fn the_page_about_the_manifest_has_every_key_in_one_that_is_accepted() {
+    let page = fs::read_to_string(root().join("docs/module-author/manifest.md")).unwrap();
+    let block = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a block of toml");
+    let manifest = wharf_manifest::parse_toml(block).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(
+        unset("", &serde_json::to_value(manifest).unwrap()),
+        Vec::<String>::new(),
+        "keys without a value on the page"
+    );
+}
+
+#[test]
+fn a_key_without_a_value_is_found() {
+    let value = serde_json::json!({"a": 1, "b": null, "c": {"d": [], "e": [{"f": ""}]}});
+    assert_eq!(unset("", &value), [".b", ".c.d", ".c.e[0].f"]);
+}
+
+#[test]
 fn a_link_to_nowhere_is_found() {
     let other = Source::new("docs/B.md", "# The `one` heading, of two\n```\n# no heading\n```\n");
     let exists = |path: &str| ["docs/B.md", "docs/A.md", "host", "docs"].contains(&path);
@@ -300,6 +323,24 @@ fn workspace_with(path: &str, normal: &[&str], dev: &[&str]) -> Vec<Package> {
         dev_dependencies: set(dev),
     });
     packages
+}
+
+/// The paths of all values that say nothing.
+fn unset(path: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => fields
+            .iter()
+            .flat_map(|(key, value)| unset(&format!("{path}.{key}"), value))
+            .collect(),
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| unset(&format!("{path}[{index}]"), value))
+            .collect(),
+        Value::Null | Value::Object(_) | Value::Array(_) => vec![path.to_owned()],
+        Value::String(text) if text.is_empty() => vec![path.to_owned()],
+        _ => Vec::new(),
+    }
 }
 
 fn table(file: &str) -> Table {
