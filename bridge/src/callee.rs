@@ -32,7 +32,7 @@ pub trait Serve: Send + Sync + Sized + 'static {
     fn begin(self: &Arc<Self>, context: Context) -> Self::Call;
 
     /// Starts the call, inside its scope.
-    fn call(&self, lane: u8, request: Request<Incoming>) -> Self::Future;
+    fn call(&self, call: &Self::Call, lane: u8, request: Request<Incoming>) -> Self::Future;
 }
 
 /// Puts a service behind a table.
@@ -73,13 +73,13 @@ type Answered<S> = (http::response::Parts, Outgoing<<S as Serve>::Body>);
 impl<S: Serve> Call<S> {
     /// Polls once and writes a response if there is one. `first` makes the future, in the same entry of the scope.
     #[inline]
-    fn poll(&mut self, first: Option<impl FnOnce() -> S::Future>, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
+    fn poll(&mut self, first: Option<impl FnOnce(&S::Call) -> S::Future>, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
         let Some(scope) = self.scope.as_ref() else {
             return failed(slot, Fault::new(FaultCode::INTERNAL, "a call was polled after it had ended"));
         };
         let entered = scope.enter();
         if let Some(make) = first {
-            self.future = Some(make());
+            self.future = Some(make(scope));
         }
         let polled = Self::drive(&mut self.future, cx);
         drop(entered);
@@ -162,7 +162,7 @@ unsafe extern "C" fn start<S: Serve>(
             future: None,
             scope: Some(service.begin(context)),
         });
-        let first = || service.call(head.lane, request);
+        let first = |scope: &S::Call| service.call(scope, head.lane, request);
         // SAFETY: the waker is lent for the time of this call.
         let code = match guard(|| unsafe { with_context(waker, |cx| call.poll(Some(first), cx, slot)) }) {
             Ok(code) => code,
@@ -186,7 +186,7 @@ unsafe extern "C" fn poll<S: Serve>(state: *mut (), waker: *const WakerHead, slo
     // SAFETY: `state` came from `start` with this `S`; the caller polls one at a time and lends the slot.
     let (call, slot) = unsafe { (&mut *state.cast::<Call<S>>(), &mut *slot) };
     // SAFETY: the waker is lent for the time of this call.
-    match guard(|| unsafe { with_context(waker, |cx| call.poll(None::<fn() -> S::Future>, cx, slot)) }) {
+    match guard(|| unsafe { with_context(waker, |cx| call.poll(None::<fn(&S::Call) -> S::Future>, cx, slot)) }) {
         Ok(code) => code,
         Err(panicked) => {
             guard_drop(|| call.end());

@@ -69,7 +69,7 @@ where
         CallScope(self.probe.clone())
     }
 
-    fn call(&self, _: u8, request: Request<Incoming>) -> Handling {
+    fn call(&self, _: &CallScope, _: u8, request: Request<Incoming>) -> Handling {
         assert_eq!(self.probe.entered.load(Ordering::Relaxed), 1, "the scope is entered");
         (self.handle)(request, self.probe.clone())
     }

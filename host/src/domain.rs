@@ -1,5 +1,6 @@
 //! Pure rules: no I/O, no runtime. What a route, a finding, a state and a status are.
 
 pub mod finding;
+pub mod graph;
 pub mod route;
 pub mod status;

@@ -1,1 +1,156 @@
-//! The core services given to modules, one file each.
+//! The core services given to modules, one file each: check the import, then call a port.
+//!
+//! A [`Provider`] is the host as one instance sees it. To add a core service: a file here and a line in the list below, a
+//! file and a line in `plugin-api/src/services`, a file in the SDK.
+
+mod channel;
+mod config;
+mod errors;
+mod health;
+mod log;
+mod metrics;
+mod runtime;
+mod spans;
+
+use std::sync::Arc;
+
+use wharf_manifest::Manifest;
+use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
+use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RStr};
+use wharf_plugin_api::abi_stable::type_layout::TypeLayout;
+use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
+use wharf_plugin_api::object::{Interface, give};
+use wharf_plugin_api::{Fault, FaultCode, guard};
+
+pub use channel::Channels;
+pub use errors::{ErrorEvent, ErrorSink};
+pub use spans::Spans;
+
+use crate::modules::standing::Standing;
+use crate::telemetry::{Metrics, ModuleLog};
+
+/// What all instances of a host share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Name of this node.
+    pub node: String,
+    /// Where events of modules go.
+    pub log: ModuleLog,
+    /// Spans that are open.
+    pub spans: Arc<Spans>,
+    /// Where series of modules go.
+    pub metrics: Metrics,
+    /// The way to other modules.
+    pub channels: Arc<dyn Channels>,
+    /// Where reports of failures go, beside the log and a counter.
+    pub error_sinks: Vec<Arc<dyn ErrorSink>>,
+    /// The host's runtime, for tasks of modules that have none.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// The host as one instance sees it.
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+struct Inner {
+    standing: Arc<Standing>,
+    manifest: Arc<Manifest>,
+    /// The module's config section as JSON.
+    section: String,
+    shared: Shared,
+    log: Arc<log::LogState>,
+    runtime: Arc<runtime::TaskSet>,
+}
+
+impl Provider {
+    /// For one instance, with its config section.
+    #[must_use]
+    pub fn new(standing: Arc<Standing>, manifest: Arc<Manifest>, section: String, shared: Shared) -> Self {
+        let log = log::LogState::new(&standing, &shared);
+        Self(Arc::new(Inner {
+            standing,
+            manifest,
+            section,
+            shared,
+            log,
+            runtime: Arc::default(),
+        }))
+    }
+
+    /// What crosses.
+    #[must_use]
+    pub fn host_ref(&self) -> HostRef {
+        HostApi_TO::from_ptr(RArc::new(self.clone()), TD_Opaque)
+    }
+
+    /// Ends everything the instance has of the host: services answer `Stopped`, tasks are dropped.
+    pub fn retire(&self) {
+        self.0.standing.retire();
+        self.0.log.stop();
+        self.0.runtime.abort_all();
+    }
+
+    fn declared(&self, name: &str, major: u16) -> Result<(), Fault> {
+        match self.0.manifest.services.get(name) {
+            Some(listed) if *listed == u32::from(major) => Ok(()),
+            Some(listed) => Err(Fault::new(
+                FaultCode::UNDECLARED,
+                format!(
+                    "core service {name}@{major} is not declared: wharf.toml says `{name} = {listed}`; write `{name} = {major}` under [services]"
+                ),
+            )),
+            None => Err(Fault::new(
+                FaultCode::UNDECLARED,
+                format!("core service {name}@{major} is not declared; add `{name} = {major}` under [services] in wharf.toml"),
+            )),
+        }
+    }
+
+    fn provide(&self, name: &str, major: u16, layout: &'static TypeLayout, out: *mut ()) -> Result<(), Fault> {
+        if self.0.standing.is_retired() {
+            return Err(stopped());
+        }
+        self.declared(name, major)?;
+        macro_rules! provide {
+            ($($service:ident => $object:ty;)*) => {
+                match (name, major) {
+                    // SAFETY: `layout` is the layout of what `out` has room for, by the contract of `HostApi::service`.
+                    $((<$object as Interface>::NAME, <$object as Interface>::MAJOR) => unsafe { give::<$object>($service::object(&self.0), layout, out) },)*
+                    _ => Err(Fault::new(FaultCode::UNSUPPORTED, format!("this host has no core service {name}@{major}"))),
+                }
+            };
+        }
+        use wharf_plugin_api::services as api;
+        provide! {
+            channel => api::channel::ChannelRef;
+            config => api::config::ConfigRef;
+            errors => api::errors::ErrorsRef;
+            health => api::health::HealthRef;
+            log => api::log::LogRef;
+            metrics => api::metrics::MetricsRef;
+            runtime => api::runtime::RuntimeRef;
+        }
+    }
+}
+
+impl HostApi for Provider {
+    fn identity(&self) -> Identity {
+        let who = &self.0.standing.who;
+        Identity {
+            module: who.module.as_str().into(),
+            version: who.version.as_str().into(),
+            generation: who.generation,
+            instance: who.instance,
+            node: self.0.shared.node.as_str().into(),
+            host_version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    fn service(&self, name: RStr<'_>, major: u16, layout: &'static TypeLayout, out: *mut ()) -> RResult<(), Fault> {
+        guard(|| self.provide(&name, major, layout, out)).unwrap_or_else(Err).into()
+    }
+}
+
+fn stopped() -> Fault {
+    Fault::new(FaultCode::STOPPED, "this instance was stopped")
+}

@@ -231,6 +231,22 @@ fn a_prefix_the_host_needs_is_refused_even_as_the_default() {
 }
 
 #[test]
+fn names_of_jobs_and_core_services_are_lower_case_words() {
+    let job = "[[jobs]]\nname = \"Clean up\"\ndescription = \"Cleans\"\n";
+    assert_eq!(pairs(&problems(&format!("{SMALL}{job}"))), [("manifest.job", "jobs[0].name")]);
+    assert_eq!(
+        pairs(&problems(&format!("{SMALL}[services]\nLog = 1\n"))),
+        [("manifest.service", "services.Log")]
+    );
+}
+
+#[test]
+fn a_module_that_requires_itself_or_no_module_is_a_problem() {
+    let found = problems(&format!("{SMALL}[modules]\na = \"*\"\nB = \"*\"\n"));
+    assert_eq!(pairs(&found), [("manifest.module", "modules.a"), ("manifest.module", "modules.B")]);
+}
+
+#[test]
 fn a_section_gives_back_what_was_put_in() {
     let manifest = full();
     let section = encode_section(&manifest, b"descriptors").unwrap();

@@ -115,6 +115,9 @@ unsafe extern "C" fn drop_in<F>(state: *mut ()) {
     guard_drop(|| drop(unsafe { Box::from_raw(state.cast::<Option<F>>()) }));
 }
 
+// The state is behind a pointer of its own.
+impl<T> Unpin for FfiFuture<T> {}
+
 impl<T> Future for FfiFuture<T> {
     type Output = Result<T, Fault>;
 

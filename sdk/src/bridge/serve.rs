@@ -39,7 +39,7 @@ impl Serve for Lanes {
     }
 
     #[inline]
-    fn call(&self, lane: u8, request: Request<Incoming>) -> Handling {
+    fn call(&self, _: &CallScope, lane: u8, request: Request<Incoming>) -> Handling {
         // axum asks for `&mut` and changes nothing: a clone is one count.
         let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
         let (parts, body) = request.into_parts();

@@ -1,0 +1,188 @@
+//! Who is running on this thread, and the watchdog that sees a module that does not come back.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::endpoint::CallInfo;
+use super::standing::Standing;
+
+/// How often the watchdog looks.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Ticks since the watchdog started; 1 at the least, so that 0 means "not polling".
+static NOW: AtomicU64 = AtomicU64::new(1);
+/// A place for each thread that was ever inside a module.
+static PLACES: Mutex<Vec<Weak<Place>>> = Mutex::new(Vec::new());
+
+/// What a thread of the host is doing: written by it, read by the watchdog.
+#[derive(Default)]
+struct Place {
+    /// Tick at which it went into a module, 0 when it is in none.
+    since: AtomicU64,
+    /// Whom it went into. Only locked when it changes, which is rare: a thread mostly serves the same few modules.
+    inside: Mutex<Option<Arc<Standing>>>,
+}
+
+/// A visit of this thread in a module. Dropping it restores what was before.
+pub struct Visit<'a> {
+    before: Frame,
+    since_before: u64,
+    standing: &'a Arc<Standing>,
+}
+
+#[derive(Clone, Copy)]
+struct Frame {
+    standing: *const Arc<Standing>,
+    call: *const CallInfo,
+}
+
+thread_local! {
+    static CURRENT: Cell<Frame> = const { Cell::new(Frame { standing: std::ptr::null(), call: std::ptr::null() }) };
+    static PLACE: Arc<Place> = take_place();
+    /// Which standing `PLACE` names, to see without a lock whether it is the same.
+    static NAMED: Cell<*const Standing> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Goes into a module on this thread; `None` when too many threads are in it, and then `waker` is woken later. Without a
+/// waker it always goes in.
+#[inline]
+pub fn visit<'a>(standing: &'a Arc<Standing>, call: Option<&'a CallInfo>, waker: Option<&Waker>) -> Option<Visit<'a>> {
+    if !standing.take_thread(waker) {
+        return None;
+    }
+    let frame = Frame {
+        standing,
+        call: call.map_or(std::ptr::null(), std::ptr::from_ref),
+    };
+    let before = CURRENT.replace(frame);
+    let since_before = PLACE.with(|place| {
+        name(place, standing);
+        place.since.swap(NOW.load(Ordering::Relaxed), Ordering::Release)
+    });
+    Some(Visit {
+        before,
+        since_before,
+        standing,
+    })
+}
+
+#[inline]
+fn name(place: &Place, standing: &Arc<Standing>) {
+    if NAMED.replace(Arc::as_ptr(standing)) != Arc::as_ptr(standing) {
+        *place.inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(standing));
+    }
+}
+
+impl Drop for Visit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+        let _ = PLACE.try_with(|place| {
+            let since = place.since.swap(self.since_before, Ordering::Release);
+            if !self.before.standing.is_null() {
+                // SAFETY: the visit that set it is further up this thread's stack and outlives this one.
+                name(place, unsafe { &*self.before.standing });
+            }
+            if NOW.load(Ordering::Relaxed).saturating_sub(since) * TICK.as_millis() as u64
+                >= self.standing.limits.slow_poll.as_millis() as u64
+            {
+                self.standing.polled();
+            }
+        });
+        self.standing.give_thread();
+    }
+}
+
+/// Runs `with` with the instance and the call that this thread is working on.
+pub fn with<R>(with: impl FnOnce(Option<&Arc<Standing>>, Option<&CallInfo>) -> R) -> R {
+    let frame = CURRENT.try_with(Cell::get).unwrap_or(Frame {
+        standing: std::ptr::null(),
+        call: std::ptr::null(),
+    });
+    // SAFETY: both were set by a visit that is further up this thread's stack, whose borrows last until it is dropped.
+    unsafe { with(frame.standing.as_ref(), frame.call.as_ref()) }
+}
+
+fn take_place() -> Arc<Place> {
+    start_watchdog();
+    let place = Arc::new(Place::default());
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    places.retain(|known| known.strong_count() > 0);
+    places.push(Arc::downgrade(&place));
+    place
+}
+
+fn start_watchdog() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        let started = std::thread::Builder::new().name("wharf-watchdog".to_owned()).spawn(|| {
+            loop {
+                std::thread::sleep(TICK);
+                let now = NOW.fetch_add(1, Ordering::Relaxed) + 1;
+                look(now);
+            }
+        });
+        if let Err(error) = started {
+            tracing::error!(error = %error, "the watchdog cannot run: modules that block their thread are not seen");
+        }
+    });
+}
+
+fn look(now: u64) {
+    let places: Vec<_> = PLACES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+        .filter_map(Weak::upgrade)
+        .collect();
+    for place in places {
+        let since = place.since.load(Ordering::Acquire);
+        if since == 0 || now.saturating_sub(since) < 4 {
+            continue;
+        }
+        let inside = place.inside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(standing) = inside
+            && place.since.load(Ordering::Acquire) == since
+        {
+            standing.polling_for(TICK * u32::try_from(now - since).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Instant;
+
+    use super::*;
+    use crate::modules::standing::{Gate, Limits, Who};
+
+    #[test]
+    fn a_thread_that_stays_inside_is_seen_and_the_module_quarantined() {
+        let limits = Limits {
+            slow_poll: Duration::from_millis(100),
+            stuck_poll: Duration::from_millis(300),
+            ..Limits::default()
+        };
+        let who = Who {
+            module: "spin".into(),
+            version: "1.0.0".into(),
+            generation: 1,
+            instance: 1,
+        };
+        let standing = Standing::new(who, limits);
+        let visit = visit(&standing, None, None).unwrap();
+        with(|inside, call| assert!(inside.is_some_and(|s| s.who.module == "spin") && call.is_none()));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while standing.gate() != Gate::Quarantined {
+            assert!(Instant::now() < deadline, "the watchdog did not see it");
+            std::thread::yield_now();
+        }
+        drop(visit);
+        with(|inside, _| assert!(inside.is_none()));
+        assert!(standing.messages().iter().any(|m| m.text.contains("more than 100 ms")));
+    }
+}

@@ -1,0 +1,452 @@
+//! What the host knows of one instance while it lives: who it is, what it counts, what went wrong with it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use wharf_plugin_api::module::HealthState;
+
+use crate::domain::status::Message;
+
+const MESSAGES: usize = 32;
+
+/// When a module is kept from running.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// So many panics within `panic_window` quarantine it.
+    pub panics: usize,
+    /// See `panics`.
+    pub panic_window: Duration,
+    /// Calls that may be in flight at once.
+    pub in_flight: u64,
+    /// Threads of the host that may be inside the module at once, so that others go on when it blocks them.
+    pub threads: u32,
+    /// A poll that takes longer is noted.
+    pub slow_poll: Duration,
+    /// A poll that takes longer quarantines the module.
+    pub stuck_poll: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            panics: 5,
+            panic_window: Duration::from_secs(60),
+            in_flight: 4096,
+            threads: 2,
+            slow_poll: Duration::from_millis(100),
+            stuck_poll: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Who an instance is.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// Module id.
+    pub module: String,
+    /// Version from the manifest.
+    pub version: String,
+    /// Which loaded build.
+    pub generation: u64,
+    /// Which instance.
+    pub instance: u64,
+}
+
+/// One instance, as the host sees it. Shared by its endpoint, its services, the watchdog and the supervisor.
+#[derive(Debug)]
+pub struct Standing {
+    /// Who it is.
+    pub who: Who,
+    /// Its limits.
+    pub limits: Limits,
+    /// Calls since it was made.
+    pub calls: AtomicU64,
+    /// Calls that failed in it.
+    pub errors: AtomicU64,
+    /// Panics in it.
+    pub panics: AtomicU64,
+    in_flight: AtomicU64,
+    threads: AtomicU32,
+    gate: AtomicU32,
+    retired: AtomicBool,
+    stuck: AtomicBool,
+    slow: AtomicBool,
+    recent_panics: Mutex<VecDeque<Instant>>,
+    waiting: Mutex<Vec<Waker>>,
+    pending: Mutex<HashMap<u64, Waker>>,
+    next_pending: AtomicU64,
+    idle: Notify,
+    alarm: Notify,
+    messages: Mutex<VecDeque<Message>>,
+    checks: Mutex<BTreeMap<String, (HealthState, String)>>,
+}
+
+/// Whether an instance takes calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It does.
+    Open,
+    /// It finishes what it has.
+    Draining,
+    /// It is over: calls in flight end at their next poll.
+    Cut,
+    /// It is kept from running.
+    Quarantined,
+}
+
+impl Gate {
+    const fn code(self) -> u32 {
+        match self {
+            Self::Open => 0,
+            Self::Draining => 1,
+            Self::Cut => 2,
+            Self::Quarantined => 3,
+        }
+    }
+}
+
+/// A call in flight: counted from its start to the end of its response body.
+#[derive(Debug)]
+pub struct InFlight(Arc<Standing>);
+
+impl Standing {
+    /// A fresh one, with its gate open.
+    #[must_use]
+    pub fn new(who: Who, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            who,
+            limits,
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            threads: AtomicU32::new(0),
+            gate: AtomicU32::new(Gate::Open.code()),
+            retired: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            recent_panics: Mutex::default(),
+            waiting: Mutex::default(),
+            pending: Mutex::default(),
+            next_pending: AtomicU64::new(0),
+            idle: Notify::new(),
+            alarm: Notify::new(),
+            messages: Mutex::default(),
+            checks: Mutex::default(),
+        })
+    }
+
+    /// The gate now.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        match self.gate.load(Ordering::SeqCst) {
+            0 => Gate::Open,
+            1 => Gate::Draining,
+            2 => Gate::Cut,
+            _ => Gate::Quarantined,
+        }
+    }
+
+    /// Moves the gate and wakes whoever has to know.
+    pub fn set_gate(&self, gate: Gate) {
+        self.gate.store(gate.code(), Ordering::SeqCst);
+        if gate != Gate::Open {
+            self.wake_waiting();
+            self.wake_pending();
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Counts a call in, if the gate is open and there is room.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<InFlight, Gate> {
+        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
+        // Counted before the gate is read: whoever closes the gate and then reads the count misses no call.
+        if self.gate.load(Ordering::SeqCst) != 0 || before >= self.limits.in_flight {
+            self.leave();
+            return Err(self.gate());
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(InFlight(Arc::clone(self)))
+    }
+
+    fn leave(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.gate.load(Ordering::SeqCst) != 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Calls under way.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when no call is under way. The gate must be closed.
+    pub async fn idle(&self) {
+        loop {
+            let notified = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Takes a place for this thread inside the module; false when all are taken, and then `waker` is woken later.
+    #[inline]
+    pub(super) fn take_thread(&self, waker: Option<&Waker>) -> bool {
+        if self.threads.fetch_add(1, Ordering::SeqCst) < self.limits.threads {
+            return true;
+        }
+        self.wait_for_thread(waker)
+    }
+
+    #[cold]
+    fn wait_for_thread(&self, waker: Option<&Waker>) -> bool {
+        let Some(waker) = waker else { return true };
+        lock(&self.waiting).push(waker.clone());
+        // Whoever leaves now sees the waker, or has left before and there is a place.
+        if self.threads.fetch_sub(1, Ordering::SeqCst) <= self.limits.threads {
+            self.wake_waiting();
+        }
+        false
+    }
+
+    #[inline]
+    pub(super) fn give_thread(&self) {
+        if self.threads.fetch_sub(1, Ordering::SeqCst) >= self.limits.threads {
+            self.wake_waiting();
+        }
+    }
+
+    fn wake_waiting(&self) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn wake_pending(&self) {
+        let pending: Vec<Waker> = lock(&self.pending).values().cloned().collect();
+        pending.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the instance is over: its services answer `Stopped`.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Ends all services of the instance.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a panic; too many in the window quarantine the module.
+    pub fn panicked(&self, message: &str, place: &str) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        self.message("error", format!("panicked at {place}: {message}"));
+        let now = Instant::now();
+        let mut recent = lock(&self.recent_panics);
+        recent.push_back(now);
+        while recent
+            .front()
+            .is_some_and(|first| now.duration_since(*first) > self.limits.panic_window)
+        {
+            recent.pop_front();
+        }
+        let many = recent.len() >= self.limits.panics;
+        let count = recent.len();
+        drop(recent);
+        if many && self.gate() == Gate::Open {
+            self.quarantine(format!(
+                "{count} panics within {} s; mend the module and reload it, or enable it again",
+                self.limits.panic_window.as_secs()
+            ));
+        }
+    }
+
+    /// A poll of it has gone on for `time`. Called by the watchdog every few milliseconds while it lasts.
+    pub(super) fn polling_for(&self, time: Duration) {
+        if time >= self.limits.stuck_poll && !self.stuck.swap(true, Ordering::Relaxed) {
+            self.quarantine(format!(
+                "a call blocks its thread for more than {} s without yielding; it cannot be ended, only kept from getting more",
+                time.as_secs()
+            ));
+        } else if time >= self.limits.slow_poll && !self.slow.swap(true, Ordering::Relaxed) {
+            self.message(
+                "warn",
+                format!(
+                    "a poll took more than {} ms without yielding; use spawn_blocking or yield",
+                    self.limits.slow_poll.as_millis()
+                ),
+            );
+        }
+    }
+
+    /// The poll that was slow has ended.
+    pub(super) fn polled(&self) {
+        self.slow.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a thread of the host is stuck in it.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    fn quarantine(&self, why: String) {
+        tracing::error!(
+            module.id = self.who.module,
+            module.instance = self.who.instance,
+            reason = why,
+            "module is quarantined"
+        );
+        self.message("error", format!("quarantined: {why}"));
+        self.set_gate(Gate::Quarantined);
+        self.alarm.notify_one();
+    }
+
+    /// Resolves when the instance was quarantined.
+    pub async fn alarmed(&self) {
+        self.alarm.notified().await;
+    }
+
+    /// Adds to the list of what happened; the oldest go.
+    pub fn message(&self, level: &str, text: impl Into<String>) {
+        let mut messages = lock(&self.messages);
+        if messages.len() >= MESSAGES {
+            messages.pop_front();
+        }
+        messages.push_back(Message {
+            at: Timestamp::now(),
+            level: level.to_owned(),
+            text: text.into(),
+        });
+    }
+
+    /// What happened, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        lock(&self.messages).iter().cloned().collect()
+    }
+
+    /// Sets a named check.
+    pub fn set_check(&self, name: &str, state: HealthState, detail: &str) {
+        let mut checks = lock(&self.checks);
+        if checks.len() < 64 || checks.contains_key(name) {
+            checks.insert(name.to_owned(), (state, detail.to_owned()));
+        }
+    }
+
+    /// The worst check.
+    #[must_use]
+    pub fn worst_check(&self) -> Option<(String, HealthState, String)> {
+        lock(&self.checks)
+            .iter()
+            .max_by_key(|(_, (state, _))| state.0)
+            .map(|(name, (state, detail))| (name.clone(), *state, detail.clone()))
+    }
+}
+
+/// A pending call or stream that is woken when the gate moves.
+#[derive(Debug, Default)]
+pub(super) struct GateWatch {
+    known: Option<(u64, Waker)>,
+}
+
+impl GateWatch {
+    /// Called whenever the call is pending; takes a lock only when the task has changed.
+    pub(super) fn pending(&mut self, standing: &Standing, waker: &Waker) {
+        match &self.known {
+            Some((_, known)) if known.will_wake(waker) => {}
+            known => {
+                let key = known
+                    .as_ref()
+                    .map_or_else(|| standing.next_pending.fetch_add(1, Ordering::Relaxed), |(key, _)| *key);
+                lock(&standing.pending).insert(key, waker.clone());
+                self.known = Some((key, waker.clone()));
+            }
+        }
+    }
+
+    /// Called when it has ended.
+    pub(super) fn end(&mut self, standing: &Standing) {
+        if let Some((key, _)) = self.known.take() {
+            lock(&standing.pending).remove(&key);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn standing(limits: Limits) -> Arc<Standing> {
+        Standing::new(
+            Who {
+                module: "m".into(),
+                version: "1.0.0".into(),
+                generation: 1,
+                instance: 1,
+            },
+            limits,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_closed_gate_waits_for_calls_in_flight_and_takes_none() {
+        let standing = standing(Limits::default());
+        let call = standing.enter().unwrap();
+        standing.set_gate(Gate::Draining);
+        assert_eq!(standing.enter().unwrap_err(), Gate::Draining);
+        let waiting = tokio::spawn({
+            let standing = standing.clone();
+            async move { standing.idle().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(call);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn too_many_panics_quarantine() {
+        let standing = standing(Limits {
+            panics: 3,
+            ..Limits::default()
+        });
+        standing.panicked("a", "x.rs:1");
+        standing.panicked("b", "x.rs:1");
+        assert_eq!(standing.gate(), Gate::Open);
+        standing.panicked("c", "x.rs:1");
+        assert_eq!(standing.gate(), Gate::Quarantined);
+        assert!(standing.messages().iter().any(|m| m.text.contains("quarantined: 3 panics")));
+    }
+
+    #[test]
+    fn a_full_module_refuses_and_recovers() {
+        let standing = standing(Limits {
+            in_flight: 1,
+            ..Limits::default()
+        });
+        let first = standing.enter().unwrap();
+        assert_eq!(standing.enter().unwrap_err(), Gate::Open);
+        drop(first);
+        assert!(standing.enter().is_ok());
+    }
+}

@@ -1,0 +1,67 @@
+//! A module's section of the configuration, checked against the schema in its manifest.
+
+use serde_json::{Value, json};
+use wharf_manifest::Manifest;
+
+use crate::domain::finding::Finding;
+use crate::domain::finding::kind;
+
+/// At most so many wrong values are reported.
+const MAX_ERRORS: usize = 32;
+
+/// Everything that is wrong with the section; an absent one is an empty one. Values are never shown, since any of
+/// them may be a secret.
+pub(super) fn check_config(manifest: &Manifest, section: Option<&Value>) -> Vec<Finding> {
+    let Some(schema) = &manifest.config_schema else {
+        let is_empty = section.is_none_or(|section| section.as_object().is_some_and(serde_json::Map::is_empty));
+        let what = format!("the configuration has a section for {:?}, which takes none", manifest.id);
+        return if is_empty {
+            Vec::new()
+        } else {
+            vec![Finding::new(&kind::CONFIG_UNEXPECTED, what)]
+        };
+    };
+    let validator = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator,
+        Err(error) => {
+            return vec![Finding::new(
+                &kind::CONFIG_SCHEMA,
+                format!("the config schema cannot be used: {error}"),
+            )];
+        }
+    };
+    let empty = json!({});
+    validator
+        .iter_errors(section.unwrap_or(&empty))
+        .take(MAX_ERRORS)
+        .map(|error| {
+            let path = dotted(&manifest.id, error.instance_path().as_str());
+            Finding::new(&kind::CONFIG, format!("{path}: {}", error.masked())).mend(format!("mend {path} in the configuration"))
+        })
+        .collect()
+}
+
+/// `/a/0/b` as `modules.<id>.a.0.b`.
+fn dotted(id: &str, pointer: &str) -> String {
+    format!("modules.{id}{}", pointer.replace('/', "."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        for schema in [
+            json!({"$ref": "#"}),
+            json!({"allOf": [{"$ref": "#"}]}),
+            json!({"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}),
+        ] {
+            if let Ok(validator) = jsonschema::validator_for(&schema) {
+                let _ = validator.iter_errors(&json!({})).count();
+            }
+        }
+    }
+}

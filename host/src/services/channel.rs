@@ -1,0 +1,141 @@
+//! `channel`: from a module to another module, in process or over the loopback.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
+
+use http::{Request, Response};
+use wharf_bridge::{Context, Incoming, Serve};
+use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
+use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RStr};
+use wharf_plugin_api::http::FfiService;
+use wharf_plugin_api::services::channel::{Behalf, Channel, Channel_TO, ChannelRef};
+use wharf_plugin_api::{Fault, FaultCode, guard};
+
+use super::Inner;
+use crate::http::body::Body;
+use crate::http::request_id::{RequestId, random_u64};
+use crate::modules::current;
+use crate::modules::endpoint::{CallInfo, Responding};
+
+/// The way to other modules.
+pub trait Channels: Send + Sync + 'static {
+    /// Calls `module` with a gRPC request. Whatever goes wrong is a response with a gRPC status.
+    fn call(&self, module: &str, request: Request<Body>, info: CallInfo) -> Responding;
+}
+
+#[derive(Clone)]
+struct Opener(Arc<Inner>);
+
+pub(super) fn object(inner: &Arc<Inner>) -> ChannelRef {
+    Channel_TO::from_ptr(RArc::new(Opener(inner.clone())), TD_Opaque)
+}
+
+impl Channel for Opener {
+    fn open(&self, module: RStr<'_>, behalf: Behalf) -> RResult<FfiService, Fault> {
+        guard(|| {
+            if !self.0.manifest.modules.contains_key(module.as_str()) {
+                return Err(Fault::new(
+                    FaultCode::UNDECLARED,
+                    format!(
+                        "module {module} is not declared; add `{module} = \"^1\"` with the range you need under [modules] in wharf.toml"
+                    ),
+                ));
+            }
+            if behalf != Behalf::CALLER && behalf != Behalf::OWN {
+                return Err(Fault::new(
+                    FaultCode::UNSUPPORTED,
+                    format!("this host knows no identity {} to call with", behalf.0),
+                ));
+            }
+            Ok(wharf_bridge::export(Arc::new(Outlet {
+                inner: self.0.clone(),
+                callee: module.as_str().to_owned(),
+                behalf,
+            })))
+        })
+        .unwrap_or_else(Err)
+        .into()
+    }
+}
+
+/// Takes the calls of one module to one other.
+struct Outlet {
+    inner: Arc<Inner>,
+    callee: String,
+    behalf: Behalf,
+}
+
+/// A response to come, in the form the bridge wants.
+struct Answer(Responding);
+
+impl Future for Answer {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Response<Body>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl Serve for Outlet {
+    type Body = Body;
+    type Future = Answer;
+    type Call = CallerContext;
+
+    fn begin(self: &Arc<Self>, context: Context) -> CallerContext {
+        CallerContext(context)
+    }
+
+    fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Incoming>) -> Answer {
+        let request = request.map(Body::new);
+        let info = self.info(&caller.0);
+        if self.inner.standing.is_retired() {
+            let request_id = info.request_id;
+            return Answer(Box::pin(async move {
+                crate::http::problem::Problem::response(
+                    crate::http::problem::ErrorKind::Stopped,
+                    "the calling instance was stopped",
+                    &request_id,
+                    true,
+                )
+            }));
+        }
+        Answer(self.inner.shared.channels.call(&self.callee, request, info))
+    }
+}
+
+impl Outlet {
+    /// What travels: the caller's request id and trace, the smaller of both deadlines. In its own name a module starts a
+    /// request of its own, within the same trace.
+    fn info(&self, context: &Context) -> CallInfo {
+        let own = self.behalf == Behalf::OWN;
+        let inherited = current::with(|_, call| call.and_then(|call| call.deadline));
+        let asked = context.timeout.and_then(|left| Instant::now().checked_add(left));
+        let request_id = RequestId::parse(context.request_id.as_str().as_bytes())
+            .filter(|_| !own)
+            .unwrap_or_else(RequestId::random);
+        CallInfo {
+            request_id,
+            trace_id: context.trace_id,
+            span_id: random_u64().to_be_bytes(),
+            trace_flags: context.trace_flags,
+            peer: None,
+            deadline: match (inherited, asked) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+            caller: Some(self.inner.standing.who.module.clone()),
+        }
+    }
+}
+
+/// The caller's context.
+struct CallerContext(Context);
+
+impl wharf_bridge::body::Scope for CallerContext {
+    type Guard<'a> = ();
+
+    fn enter(&self) {}
+}

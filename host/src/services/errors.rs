@@ -1,0 +1,65 @@
+//! `errors`: one report feeds the log, a counter and the sinks.
+
+use std::sync::Arc;
+
+use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
+use wharf_plugin_api::abi_stable::std_types::RArc;
+use wharf_plugin_api::guard_drop;
+use wharf_plugin_api::services::errors::{ErrorReport, Errors, Errors_TO, ErrorsRef};
+
+use super::{Inner, log};
+
+/// A failure that a module reported.
+#[derive(Clone, Debug)]
+pub struct ErrorEvent {
+    /// Module that reported it.
+    pub module: String,
+    /// Stable, dotted, for grouping.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// Its causes, outermost first.
+    pub chain: Vec<String>,
+}
+
+/// Somewhere reports go beside the log: an error tracker.
+pub trait ErrorSink: Send + Sync + 'static {
+    /// Takes one. Never blocks.
+    fn report(&self, event: &ErrorEvent);
+}
+
+#[derive(Clone)]
+struct Bus(Arc<Inner>);
+
+pub(super) fn object(inner: &Arc<Inner>) -> ErrorsRef {
+    Errors_TO::from_ptr(RArc::new(Bus(inner.clone())), TD_Opaque)
+}
+
+impl Errors for Bus {
+    fn report(&self, report: &ErrorReport<'_>) {
+        guard_drop(|| {
+            let inner = &self.0;
+            if inner.standing.is_retired() {
+                return;
+            }
+            let event = ErrorEvent {
+                module: inner.standing.who.module.clone(),
+                kind: report.kind.as_str().to_owned(),
+                message: report.message.as_str().to_owned(),
+                chain: report.chain.iter().map(|cause| cause.as_str().to_owned()).collect(),
+            };
+            log::write_error(inner, &event, &report.fields);
+            let counter = inner
+                .shared
+                .metrics
+                .module(&event.module)
+                .counter("wharf_error_reports_total", &[("kind", &event.kind)]);
+            if let Ok(counter) = counter {
+                counter.increment(1);
+            }
+            for sink in &inner.shared.error_sinks {
+                sink.report(&event);
+            }
+        });
+    }
+}
