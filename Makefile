@@ -55,8 +55,9 @@ fmt:
 clippy:
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
+# With the private items, so that links between them are checked too.
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --lib --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
 # Without its debug information the tool builds in about a minute on two cores.
 deny: $(if $(shell command -v cargo-deny),,$(TOOLS)/bin/cargo-deny)
