@@ -27,7 +27,8 @@ help:
 run: plugins
 	WHARF_DATA_DIR=$(HOME_OF_RUN) $(TARGET)/debug/wharf serve --dev
 
-# One command for host and modules, the same as in tests/src/artifacts.rs: what they share is built once.
+# One command for host and modules, the same as in tests/src/artifacts.rs: what they share is built once, and
+# tests that run it again find nothing to do.
 build:
 	$(CARGO) build --workspace --lib --bins
 
@@ -35,7 +36,7 @@ plugins: build
 	install -d -m 0700 $(HOME_OF_RUN) $(HOME_OF_RUN)/plugins
 	install -C -m 0700 $(LIBRARIES) $(HOME_OF_RUN)/plugins
 
-test:
+test: build
 ifneq ($(shell command -v cargo-nextest),)
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc
@@ -43,7 +44,7 @@ else
 	$(CARGO) test --workspace
 endif
 
-test-servers:
+test-servers: build
 	bash tests/tools.sh $(TOOLS)
 	$(CARGO) test --workspace --features wharf-tests/servers --test servers
 
@@ -55,8 +56,9 @@ fmt:
 clippy:
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
+# With the private items, so that links between them are checked too.
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --lib --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
 # Without its debug information the tool builds in about a minute on two cores.
 deny: $(if $(shell command -v cargo-deny),,$(TOOLS)/bin/cargo-deny)

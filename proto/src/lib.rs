@@ -1,7 +1,7 @@
 //! Wharf's gRPC APIs: committed generated code and descriptor sets.
 //!
 //! Whoever calls or serves one of these APIs depends on this crate; nobody needs `protoc`. Modules
-//! outside the repository generate the code of their own APIs with [`codegen`] (feature `codegen`).
+//! outside the repository generate the code of their own APIs with `codegen` (a feature of the same name).
 //!
 //! ```
 //! use wharf_proto::options::v1::{Policy, policy::Kind};
