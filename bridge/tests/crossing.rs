@@ -1,5 +1,7 @@
 //! Caller and callee in one image: every way a call can go. Across two images the same code is run by the end-to-end tests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

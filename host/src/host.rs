@@ -261,6 +261,10 @@ async fn tell_health(host: Weak<Inner>) {
 
 /// Installs the panic hook of a program that links modules in: a panic inside one is counted and logged in its name. Panics
 /// elsewhere go to the hook that was there.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place for programs that embed a host; the binary calls it"
+)]
 pub fn install_panic_hook() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -17,9 +17,8 @@ use std::sync::Arc;
 use wharf_manifest::Manifest;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RStr};
-use wharf_plugin_api::abi_stable::type_layout::TypeLayout;
 use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
-use wharf_plugin_api::object::{Interface, give};
+use wharf_plugin_api::object::{Interface, Room};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
 pub use channel::Channels;
@@ -106,7 +105,7 @@ impl Provider {
         }
     }
 
-    fn provide(&self, name: &str, major: u16, layout: &'static TypeLayout, out: *mut ()) -> Result<(), Fault> {
+    fn provide(&self, name: &str, major: u16, room: Room<'_>) -> Result<(), Fault> {
         if self.0.standing.is_retired() {
             return Err(stopped());
         }
@@ -114,8 +113,7 @@ impl Provider {
         macro_rules! provide {
             ($($service:ident => $object:ty;)*) => {
                 match (name, major) {
-                    // SAFETY: `layout` is the layout of what `out` has room for, by the contract of `HostApi::service`.
-                    $((<$object as Interface>::NAME, <$object as Interface>::MAJOR) => unsafe { give::<$object>($service::object(&self.0), layout, out) },)*
+                    $((<$object as Interface>::NAME, <$object as Interface>::MAJOR) => room.fill::<$object>($service::object(&self.0)),)*
                     _ => Err(Fault::new(FaultCode::UNSUPPORTED, format!("this host has no core service {name}@{major}"))),
                 }
             };
@@ -146,8 +144,8 @@ impl HostApi for Provider {
         }
     }
 
-    fn service(&self, name: RStr<'_>, major: u16, layout: &'static TypeLayout, out: *mut ()) -> RResult<(), Fault> {
-        guard(|| self.provide(&name, major, layout, out)).unwrap_or_else(Err).into()
+    fn service(&self, name: RStr<'_>, major: u16, room: Room<'_>) -> RResult<(), Fault> {
+        guard(|| self.provide(&name, major, room)).unwrap_or_else(Err).into()
     }
 }
 

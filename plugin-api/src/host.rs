@@ -3,10 +3,9 @@
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;
 use abi_stable::std_types::{RArc, RResult, RStr, RString};
-use abi_stable::type_layout::TypeLayout;
 
 use crate::fault::Fault;
-use crate::object::{Interface, receive};
+use crate::object::{Interface, Room, receive};
 
 /// Who an instance is. Owned by the receiver.
 #[repr(C)]
@@ -33,12 +32,12 @@ pub trait HostApi: Send + Sync + Clone + 'static {
     /// Who the caller is.
     fn identity(&self) -> Identity;
 
-    /// Writes the core service `name` of major version `major` to `out`. Use [`import`].
+    /// Puts the core service `name` of major version `major` into the room. Use [`import`].
     ///
     /// Errors: `UNDECLARED` when the manifest does not list it, `UNSUPPORTED` when the host has none of that major,
     /// `LAYOUT` when it was built from something else, `STOPPED` after the end. Nothing is written on error.
     #[sabi(last_prefix_field)]
-    fn service(&self, name: RStr<'_>, major: u16, layout: &'static TypeLayout, out: *mut ()) -> RResult<(), Fault>;
+    fn service(&self, name: RStr<'_>, major: u16, room: Room<'_>) -> RResult<(), Fault>;
 }
 
 /// A shared handle on the host, one for each instance.
@@ -49,6 +48,5 @@ pub type HostRef = HostApi_TO<RArc<()>>;
 /// # Errors
 /// See [`HostApi::service`].
 pub fn import<S: Interface>(host: &HostRef) -> Result<S, Fault> {
-    // SAFETY: the host writes an `S` when it says so: it compared the layout we pass with what it writes.
-    unsafe { receive::<S>(|layout, out| host.service(RStr::from_str(S::NAME), S::MAJOR, layout, out).into_result()) }
+    receive::<S>(|room| host.service(RStr::from_str(S::NAME), S::MAJOR, room).into_result())
 }

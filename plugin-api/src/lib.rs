@@ -12,10 +12,6 @@
 //! assert_eq!(ABI, AbiVersion { major: 1, minor: 0 });
 //! ```
 #![allow(
-    clippy::not_unsafe_ptr_arg_deref,
-    reason = "abi_stable's generated code passes raw pointers on as they are; the functions that read them are unsafe"
-)]
-#![allow(
     non_local_definitions,
     non_camel_case_types,
     reason = "both come from abi_stable's `sabi_trait` and prefix types: `Log_TO`, `Root_Ref`"

@@ -5,7 +5,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use abi_stable::StableAbi;
 use abi_stable::type_layout::TypeLayout;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultCode};
 use crate::guard::guard_drop;
 use crate::layout;
 
@@ -17,32 +17,47 @@ pub trait Interface: StableAbi + Send + Sync + Sized + 'static {
     const MAJOR: u16;
 }
 
-/// Writes `value` for someone who asked with the layout `wanted`. The asker's layout is the interface: ours may have
-/// more methods at its end.
-///
-/// # Errors
-/// [`FaultCode::LAYOUT`](crate::FaultCode::LAYOUT) with the place where they differ; nothing is written then.
-///
-/// # Safety
-/// `wanted` must be the layout of the type that `out` has room for.
-pub unsafe fn give<T: Interface>(value: T, wanted: &'static TypeLayout, out: *mut ()) -> Result<(), Fault> {
-    layout::check(wanted, T::LAYOUT)?;
-    // SAFETY: the layouts agree, so `out` has room for a `T`.
-    unsafe { out.cast::<T>().write(value) };
-    Ok(())
+/// Room for an object that was asked for, with the layout of what fits in. Made by [`receive`] alone, so that whoever gets
+/// one can fill it without `unsafe`.
+#[repr(C)]
+#[derive(StableAbi, Debug)]
+pub struct Room<'a> {
+    layout: &'static TypeLayout,
+    #[sabi(unsafe_opaque_field)]
+    out: *mut (),
+    filled: &'a mut bool,
 }
 
-/// Asks with a room for a `T` and its layout.
+impl Room<'_> {
+    /// Moves `value` in. The asker's layout is the interface: ours may have more methods at its end.
+    ///
+    /// # Errors
+    /// [`FaultCode::LAYOUT`](crate::FaultCode::LAYOUT) with the place where they differ; nothing is written then.
+    pub fn fill<T: Interface>(self, value: T) -> Result<(), Fault> {
+        layout::check(self.layout, T::LAYOUT)?;
+        // SAFETY: the layouts agree, and `receive` made `out` for a value of its layout.
+        unsafe { self.out.cast::<T>().write(value) };
+        *self.filled = true;
+        Ok(())
+    }
+}
+
+/// Asks with room for a `T`.
 ///
 /// # Errors
-/// What `ask` says.
-///
-/// # Safety
-/// `ask` must write a `T` when it returns `Ok`.
-pub unsafe fn receive<T: Interface>(ask: impl FnOnce(&'static TypeLayout, *mut ()) -> Result<(), Fault>) -> Result<T, Fault> {
+/// What `ask` says; [`FaultCode::INTERNAL`](crate::FaultCode::INTERNAL) when it says `Ok` and left the room empty.
+pub fn receive<T: Interface>(ask: impl FnOnce(Room<'_>) -> Result<(), Fault>) -> Result<T, Fault> {
     let mut out = MaybeUninit::<T>::uninit();
-    ask(T::LAYOUT, out.as_mut_ptr().cast())?;
-    // SAFETY: `ask` returned `Ok`.
+    let mut filled = false;
+    ask(Room {
+        layout: T::LAYOUT,
+        out: out.as_mut_ptr().cast(),
+        filled: &mut filled,
+    })?;
+    if !filled {
+        return Err(Fault::new(FaultCode::INTERNAL, format!("{} was promised and not given", T::NAME)));
+    }
+    // SAFETY: `Room::fill` wrote a value of this layout.
     Ok(unsafe { out.assume_init() })
 }
 

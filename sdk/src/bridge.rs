@@ -1,6 +1,6 @@
 //! Between the author's code and the ABI: the only part of the SDK with ABI types and `unsafe`.
 //!
-//! [`create`] makes an instance; [`core`] is what it has of the host; [`scope`] is who is running on this thread, set in
+//! [`mod@create`] makes an instance; [`core`] is what it has of the host; [`scope`] is who is running on this thread, set in
 //! every entry point; [`serve`] takes requests; [`image`] and [`forward`] are about the one tracing dispatcher and panic
 //! hook that each shared library has.
 

@@ -22,7 +22,7 @@ impl Grpc {
     }
 
     /// Adds a service that tonic generated, such as `GreeterServer::from_arc(self.clone())`.
-    pub fn add<S>(mut self, service: S) -> Self
+    pub fn serve<S>(mut self, service: S) -> Self
     where
         S: Service<Request<tonic::body::Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
         S::Response: IntoResponse,

@@ -120,6 +120,7 @@ fn start_watchdog() {
     START.call_once(|| {
         let started = std::thread::Builder::new().name("wharf-watchdog".to_owned()).spawn(|| {
             loop {
+                #[allow(clippy::disallowed_methods, reason = "a thread of its own, that does nothing else")]
                 std::thread::sleep(TICK);
                 let now = NOW.fetch_add(1, Ordering::Relaxed) + 1;
                 look(now);

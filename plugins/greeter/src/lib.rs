@@ -43,6 +43,6 @@ impl Module for Greeter {
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {
-        Grpc::new().add(v1::greeter_server::GreeterServer::from_arc(Arc::clone(self)))
+        Grpc::new().serve(v1::greeter_server::GreeterServer::from_arc(Arc::clone(self)))
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn adopt(core: &Arc<Core>) {
     if core.linkage == Linkage::STATIC {
         return;
     }
+    #[allow(clippy::disallowed_methods, reason = "a library has a hook of its own; the program's is another")]
     INSTALL.call_once(|| {
         std::panic::set_hook(Box::new(report_panic));
         // An author who sets a dispatcher of their own keeps it.

@@ -63,7 +63,7 @@ where
         Calling {
             remote: self.remote.clone(),
             context: scope.outgoing(),
-            state: State::New(request, scope),
+            state: State::New(Box::new((request, scope))),
         }
     }
 }
@@ -76,7 +76,7 @@ pub struct Calling<B> {
 }
 
 enum State<B> {
-    New(Request<B>, CallScope),
+    New(Box<(Request<B>, CallScope)>),
     Pending(PendingCall),
     Done,
 }
@@ -91,7 +91,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match std::mem::replace(&mut this.state, State::Done) {
-            State::New(request, scope) => match this.remote.start(cx, GRPC, request, &this.context, scope) {
+            State::New(new) => match this.remote.start(cx, GRPC, new.0, &this.context, new.1) {
                 Started::Ready(result) => return Poll::Ready(result),
                 Started::Pending(pending) => this.state = State::Pending(pending),
             },
