@@ -5,6 +5,8 @@ mod listeners;
 mod settings;
 mod signals;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -53,6 +55,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
+    make_plugins_folder(&config).context("cannot make the plugins folder")?;
     wharf_host::host::install_panic_hook();
     let host = Host::new(HostParts {
         config: config.clone(),
@@ -119,6 +122,14 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     };
     tracing::info!(clean = exit == Exit::Ok, "host has stopped");
     Ok(exit)
+}
+
+/// The default folder is the host's own, so the host makes it, for its user alone; one that somebody named must be there.
+fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
+    match config.plugins.dir {
+        Some(_) => Ok(()),
+        None => DirBuilder::new().recursive(true).mode(0o700).create(config.plugins_dir()),
+    }
 }
 
 /// Modules that are linked into this program. Core modules come here as they are written.
