@@ -7,9 +7,13 @@ use crate::fixture::same;
 
 /// Code and sentence of the one finding when the fixture does this while it is made.
 async fn finding(does: &str) -> (String, String) {
-    let builder = TestHost::builder().library(&same().library).config("abi-fixture", json!({ "do": does }));
+    let builder = TestHost::builder()
+        .library(&same().library)
+        .config("abi-fixture", json!({ "do": does }));
     let refused = builder.try_start().await.unwrap_err();
-    let StartError::Findings(findings) = refused else { panic!("{refused}") };
+    let StartError::Findings(findings) = refused else {
+        panic!("{refused}")
+    };
     assert_eq!(findings.len(), 1, "{findings:?}");
     (findings[0].code.clone(), findings[0].what.clone())
 }

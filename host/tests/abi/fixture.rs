@@ -36,12 +36,20 @@ const CHANGED: &[Change] = &[
     // Not allowed: another type of a field of a struct that a service takes.
     ("src/services/errors.rs", "pub kind: RStr<'a>,", "pub kind: u64,"),
     // Not allowed: another export under the same name and major.
-    ("src/exports/http.rs", "pub struct HttpExport {", "pub struct HttpExport {\n    /// Instead of the rest.\n    pub nothing: u64,\n}\n\n/// As before.\n#[repr(C)]\n#[derive(StableAbi, Debug)]\npub struct FormerExport {"),
+    (
+        "src/exports/http.rs",
+        "pub struct HttpExport {",
+        "pub struct HttpExport {\n    /// Instead of the rest.\n    pub nothing: u64,\n}\n\n/// As before.\n#[repr(C)]\n#[derive(StableAbi, Debug)]\npub struct FormerExport {",
+    ),
 ];
 
 /// Never allowed: the root has another layout.
 const OTHER_ROOT: &[Change] = &[
-    ("src/root.rs", "    pub minor: u16,\n", "    pub minor: u16,\n    /// New.\n    pub patch: u64,\n"),
+    (
+        "src/root.rs",
+        "    pub minor: u16,\n",
+        "    pub minor: u16,\n    /// New.\n    pub patch: u64,\n",
+    ),
     (
         "src/root.rs",
         "AbiVersion { major: 1, minor: 0 }",
@@ -79,11 +87,16 @@ fn build(name: &str, changes: &[Change], services: &str) -> Fixture {
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let manifest = manifest(services);
-    let api = copy_api(&root.join("plugin-api"), &folder.join("plugin-api"), changes);
-    put(&folder.join("plugin-api/Cargo.toml"), api.as_bytes());
+    // Packages are told apart in the target folder by name, version and path within their workspace.
+    let copy = folder.join(format!("api-{name}"));
+    let api = copy_api(&root.join("plugin-api"), &copy, changes);
+    put(&copy.join("Cargo.toml"), api.as_bytes());
     put(&folder.join("src/manifest.bin"), &encode_section(&manifest, &[]).unwrap());
-    put(&folder.join("src/lib.rs"), &fs::read(root.join("plugin-api/tests/fixture/module.rs")).unwrap());
-    put(&folder.join("Cargo.toml"), cargo_toml(name == "changed").as_bytes());
+    put(
+        &folder.join("src/lib.rs"),
+        &fs::read(root.join("plugin-api/tests/fixture/module.rs")).unwrap(),
+    );
+    put(&folder.join("Cargo.toml"), cargo_toml(name).as_bytes());
     if !folder.join("Cargo.lock").exists() {
         fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     }
@@ -96,9 +109,7 @@ fn build(name: &str, changes: &[Change], services: &str) -> Fixture {
         .output()
         .unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    // The next build has the same file name.
-    let library = folder.join("libabi_fixture.so");
-    fs::copy(target.join("debug/libabi_fixture.so"), &library).unwrap();
+    let library = target.join(format!("debug/libabi_fixture_{}.so", name.replace('-', "_")));
     Fixture { library, manifest }
 }
 
@@ -107,7 +118,10 @@ fn copy_api(from: &Path, to: &Path, changes: &[Change]) -> String {
     copy_sources(from, to, Path::new("src"), changes);
     for (file, before, _) in changes {
         let text = fs::read_to_string(from.join(file)).unwrap();
-        assert!(text.contains(before), "{file} has no {before:?} any more: change the fixture with it");
+        assert!(
+            text.contains(before),
+            "{file} has no {before:?} any more: change the fixture with it"
+        );
     }
     let versions = fs::read_to_string(from.join("../Cargo.toml")).unwrap();
     let abi_stable = versions.lines().find(|line| line.starts_with("abi_stable = ")).unwrap();
@@ -140,11 +154,30 @@ fn version_of(cargo_toml: &Path) -> String {
     line.trim_start_matches("version = ").trim_matches('"').to_owned()
 }
 
-fn cargo_toml(changed: bool) -> String {
-    let default = if changed { "\"changed\"" } else { "" };
+fn cargo_toml(name: &str) -> String {
+    let default = if name == "changed" { "\"changed\"" } else { "" };
     format!(
-        "[package]\nname = \"abi-fixture\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n[features]\ndefault = [{default}]\nchanged = []\n\n\
-         [dependencies]\nwharf-plugin-api = {{ path = \"plugin-api\" }}\n\n[profile.dev]\ndebug = 0\nincremental = false\n\n[workspace]\n"
+        r#"[package]
+name = "abi-fixture-{name}"
+version = "1.0.0"
+edition = "2024"
+
+[lib]
+crate-type = ["cdylib"]
+
+[features]
+default = [{default}]
+changed = []
+
+[dependencies]
+wharf-plugin-api = {{ path = "api-{name}" }}
+
+[profile.dev]
+debug = 0
+incremental = false
+
+[workspace]
+"#
     )
 }
 

@@ -39,6 +39,7 @@ async fn a_module_built_against_a_longer_service_loads_and_is_refused_that_servi
     let report = report(changed()).await;
     let metrics = &report[0];
     assert!(metrics.starts_with("metrics@1: layout: layout of Metrics"), "{metrics}");
+    assert!(metrics.contains("expected 5 fields or methods at least, found 4"), "{metrics}");
     assert!(metrics.contains("wharf-plugin-api"), "{metrics}");
     assert!(metrics.len() < 600, "{} bytes: {metrics}", metrics.len());
 }

@@ -15,7 +15,9 @@ use crate::rig::open_alone;
 /// The one finding of a host that was given this library.
 async fn finding(library: &Path) -> (String, String) {
     let refused = TestHost::builder().library(library).try_start().await.unwrap_err();
-    let StartError::Findings(findings) = refused else { panic!("{refused}") };
+    let StartError::Findings(findings) = refused else {
+        panic!("{refused}")
+    };
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(!findings[0].what.contains('\n') && !findings[0].fix.is_empty(), "{findings:?}");
     (findings[0].code.clone(), findings[0].what.clone())
@@ -59,7 +61,9 @@ fn section_of(bytes: &[u8], text: &[u8]) -> Vec<usize> {
     let file = object::File::parse(bytes).unwrap();
     let (start, size) = file.section_by_name(".wharf.manifest").unwrap().file_range().unwrap();
     let (start, end) = (start as usize, (start + size) as usize);
-    let found: Vec<usize> = (start..end - text.len()).filter(|at| &bytes[*at..at + text.len()] == text).collect();
+    let found: Vec<usize> = (start..end - text.len())
+        .filter(|at| &bytes[*at..at + text.len()] == text)
+        .collect();
     assert!(!found.is_empty());
     found
 }
