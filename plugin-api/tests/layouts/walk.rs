@@ -94,6 +94,7 @@ fn unique(layout: &'static TypeLayout) -> String {
     };
     let full = layout.full_type().to_string();
     let name = full.trim().split('<').next().unwrap_or_default();
+    let path = path.to_string();
     let path = path
         .as_str()
         .trim_start_matches("wharf_plugin_api::")
