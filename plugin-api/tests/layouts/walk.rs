@@ -1,6 +1,6 @@
 //! Everything that abi_stable's layout check sees, from the root, the two sides, every service and every export.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use wharf_plugin_api::abi_stable::StableAbi;
@@ -11,11 +11,13 @@ use wharf_plugin_api::module::ModuleRef;
 use wharf_plugin_api::root::Root_Ref;
 use wharf_plugin_api::services::{channel, config, errors, health, log, metrics, runtime};
 
-/// Types of this crate by name, each with what the check compares.
+/// Types of this crate and others, each with what the check compares. One name may stand for several layouts: an `RObject` of each
+/// service is an `RObject`.
 #[derive(Default)]
 struct Seen {
-    ours: BTreeMap<String, String>,
-    others: BTreeMap<String, String>,
+    visited: BTreeSet<usize>,
+    ours: BTreeSet<String>,
+    others: BTreeSet<String>,
 }
 
 pub(crate) fn all() -> String {
@@ -36,9 +38,9 @@ pub(crate) fn all() -> String {
         seen.visit(root);
     }
     let mut out = String::from("\n# Types of this crate\n");
-    seen.ours.values().for_each(|text| out.push_str(text));
+    seen.ours.iter().for_each(|text| out.push_str(text));
     out.push_str("\n# Types of abi_stable and std that they are made of\n");
-    seen.others.values().for_each(|text| out.push_str(text));
+    seen.others.iter().for_each(|text| out.push_str(text));
     out
 }
 
@@ -46,7 +48,7 @@ impl Seen {
     fn visit(&mut self, layout: &'static TypeLayout) {
         let name = unique(layout);
         let is_ours = layout.package().as_str() == env!("CARGO_PKG_NAME");
-        if self.ours.contains_key(&name) || self.others.contains_key(&name) {
+        if !self.visited.insert(std::ptr::from_ref(layout).addr()) {
             return;
         }
         let mut text = format!("{name} size={} align={}", layout.size(), layout.alignment());
@@ -73,12 +75,11 @@ impl Seen {
         let generics = layout.generics();
         next.extend(generics.type_params().iter().map(|layout| layout()));
         let line = text.lines().next().unwrap_or_default().to_owned() + "\n";
-        let (map, text) = if is_ours {
-            (&mut self.ours, text)
+        if is_ours {
+            self.ours.insert(text);
         } else {
-            (&mut self.others, line)
-        };
-        map.insert(name, text);
+            self.others.insert(line);
+        }
         next.into_iter().for_each(|layout| self.visit(layout));
     }
 }
