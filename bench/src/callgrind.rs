@@ -10,15 +10,17 @@ use crate::case::{Case, Maker};
 use crate::report::Report;
 use crate::side::{Alone, Rig, Side, call_info};
 
-/// Two runs differ by so many requests; what start and end cost is in both.
-const FEW: u32 = 500;
-const MANY: u32 = 2_500;
+/// What starts and ends the counting: start-up, which differs from run to run, is not in it.
+const TOGGLE: &str = "--toggle-collect=*measured_requests*";
+const REQUESTS: u32 = 2_000;
+/// Before these the caches and the allocator are cold.
+const WARM_UP: u32 = 200;
 
 /// Counts every side and case.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.section(
         "instructions a request",
-        "wharf-bench callgrind (runs `valgrind --tool=callgrind wharf-bench count SIDE CASE N` twice each and subtracts)",
+        "wharf-bench callgrind (runs `valgrind --tool=callgrind --toggle-collect=*measured_requests* wharf-bench count SIDE CASE N`)",
     );
     if !there_is("valgrind") {
         report.hole("valgrind is not installed; install it (`apt-get install valgrind`) and run this again");
@@ -47,15 +49,15 @@ pub(crate) fn functions(side: &str, case: Case) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("functions.out");
     let status = valgrind(&out)
-        .arg("--toggle-collect=*measured_requests*")
+        .arg(TOGGLE)
         .arg(std::env::current_exe()?)
-        .args(["count", side, case.short(), &MANY.to_string()])
+        .args(["count", side, case.short(), &REQUESTS.to_string()])
         .status()
         .context("valgrind could not be started; is it installed?")?;
     if !status.success() {
         bail!("valgrind ended with {status}");
     }
-    println!("{side}, {}, {MANY} requests: divide by that", case.name);
+    println!("{side}, {}, {REQUESTS} requests: divide by that", case.name);
     Command::new("callgrind_annotate")
         .args(["--threshold=98", "--auto=no"])
         .arg(&out)
@@ -69,8 +71,17 @@ pub(crate) fn count(side: &str, case: &str, requests: &str) -> Result<()> {
     let maker = Maker::new(&Case::named(case)?)?;
     let rig = Rig::new(Arc::new(Alone))?;
     let side = rig.side(side)?;
+    warm_up(&side, &maker);
     measured_requests(&side, &maker, requests.parse()?);
     Ok(())
+}
+
+#[inline(never)]
+fn warm_up(side: &Side, maker: &Maker) {
+    let info = call_info();
+    for _ in 0..WARM_UP {
+        std::hint::black_box(side.answer(std::hint::black_box(maker.request()), &info));
+    }
 }
 
 #[inline(never)]
@@ -82,16 +93,11 @@ fn measured_requests(side: &Side, maker: &Maker, requests: u32) {
 }
 
 fn counted(side: &str, case: &Case, folder: &Path) -> Result<f64> {
-    let few = total(side, case, FEW, folder)?;
-    let many = total(side, case, MANY, folder)?;
-    Ok((many - few) / f64::from(MANY - FEW))
-}
-
-fn total(side: &str, case: &Case, requests: u32, folder: &Path) -> Result<f64> {
     let out = folder.join("count.out");
     let run = valgrind(&out)
+        .arg(TOGGLE)
         .arg(std::env::current_exe()?)
-        .args(["count", side, case.short(), &requests.to_string()])
+        .args(["count", side, case.short(), &REQUESTS.to_string()])
         .output()
         .context("valgrind could not be started")?;
     if !run.status.success() {
@@ -102,7 +108,7 @@ fn total(side: &str, case: &Case, requests: u32, folder: &Path) -> Result<f64> {
         .lines()
         .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")))
         .context("valgrind wrote no summary")?;
-    Ok(summary.trim().parse()?)
+    Ok(summary.trim().parse::<f64>()? / f64::from(REQUESTS))
 }
 
 fn valgrind(out: &Path) -> Command {

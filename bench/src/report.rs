@@ -1,6 +1,8 @@
 //! What was measured, as a table for people or as JSON for programs.
 
-use anyhow::Result;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 /// Rows as they come.
@@ -68,6 +70,23 @@ impl Report {
             println!("  not measured: {why}");
         }
         self.rows.push(json!({ "not_measured": why }));
+    }
+
+    /// Runs one part in a process of its own, and takes its rows over.
+    pub(crate) fn part(&mut self, name: &str) -> Result<()> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(name);
+        if !self.json {
+            let status = command.status()?;
+            return if status.success() { Ok(()) } else { Err(anyhow!("wharf-bench {name} ended with {status}")) };
+        }
+        let output = command.arg("--json").stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err(anyhow!("wharf-bench {name} ended with {}", output.status));
+        }
+        let rows: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+        self.rows.extend(rows);
+        Ok(())
     }
 
     /// Prints the JSON, if that was asked for.

@@ -1,6 +1,10 @@
 //! The measured routes as a module.
+use std::sync::Arc;
+
+use bench_router::grpc::Answering;
+use bench_router::grpc::v1::greeter_server::GreeterServer;
 use bench_router::{echo, json, plain};
-use wharf_sdk::{Context, Error, Module, NoConfig, Routes, export_module, get, post};
+use wharf_sdk::{Context, Error, Grpc, Module, NoConfig, Routes, export_module, get, post};
 
 export_module!(Measured);
 
@@ -23,5 +27,9 @@ impl Module for Measured {
             .public()
             .route("/echo", post(echo))
             .public()
+    }
+
+    fn grpc(self: &Arc<Self>) -> Grpc {
+        Grpc::new().add(GreeterServer::new(Answering))
     }
 }
