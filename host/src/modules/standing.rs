@@ -64,13 +64,16 @@ pub struct Standing {
     pub who: Who,
     /// Its limits.
     pub limits: Limits,
-    /// Calls since it was made.
-    pub calls: AtomicU64,
     /// Calls that failed in it.
     pub errors: AtomicU64,
     /// Panics in it.
     pub panics: AtomicU64,
-    in_flight: AtomicU64,
+    /// Calls that came in, and calls that went: the difference is in flight. Two counters, so that a call adds to each once
+    /// and its number comes for nothing.
+    came: AtomicU64,
+    went: AtomicU64,
+    /// Calls that came and were not taken.
+    refused: AtomicU64,
     threads: AtomicU32,
     gate: AtomicU32,
     retired: AtomicBool,
@@ -121,10 +124,11 @@ impl Standing {
         Arc::new(Self {
             who,
             limits,
-            calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             panics: AtomicU64::new(0),
-            in_flight: AtomicU64::new(0),
+            came: AtomicU64::new(0),
+            went: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             threads: AtomicU32::new(0),
             gate: AtomicU32::new(Gate::Open.code()),
             retired: AtomicBool::new(false),
@@ -162,28 +166,40 @@ impl Standing {
         }
     }
 
-    /// Counts a call in, if the gate is open and there is room.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<InFlight, Gate> {
-        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
+    /// Counts a call in, if the gate is open and there is room. Whoever gets an `Ok` calls [`Standing::leave`] once.
+    #[inline]
+    pub(super) fn enter(&self) -> Result<(), Gate> {
+        let before = self.came.fetch_add(1, Ordering::SeqCst);
         // Counted before the gate is read: whoever closes the gate and then reads the count misses no call.
-        if self.gate.load(Ordering::SeqCst) != 0 || before >= self.limits.in_flight {
+        let is_open = self.gate.load(Ordering::SeqCst) == 0;
+        if !is_open || before.saturating_sub(self.went.load(Ordering::Relaxed)) >= self.limits.in_flight {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             self.leave();
             return Err(self.gate());
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(InFlight(Arc::clone(self)))
+        Ok(())
     }
 
-    fn leave(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.gate.load(Ordering::SeqCst) != 0 {
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.went.fetch_add(1, Ordering::SeqCst);
+        if self.gate.load(Ordering::SeqCst) != 0 && self.in_flight() == 0 {
             self.idle.notify_waiters();
         }
     }
 
-    /// Calls under way.
+    /// Calls since it was made.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        let refused = self.refused.load(Ordering::Relaxed);
+        self.came.load(Ordering::Relaxed).saturating_sub(refused)
+    }
+
+    /// Calls under way. Never too few: what went is read first.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::SeqCst)
+        let went = self.went.load(Ordering::SeqCst);
+        self.came.load(Ordering::SeqCst).saturating_sub(went)
     }
 
     /// Resolves when no call is under way. The gate must be closed.
@@ -381,6 +397,13 @@ impl GateWatch {
     }
 }
 
+impl InFlight {
+    /// For a call that was counted already.
+    pub(super) fn taken_over(standing: &Arc<Standing>) -> Self {
+        Self(Arc::clone(standing))
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.leave();
@@ -411,7 +434,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_gate_waits_for_calls_in_flight_and_takes_none() {
         let standing = standing(Limits::default());
-        let call = standing.enter().unwrap();
+        standing.enter().unwrap();
         standing.set_gate(Gate::Draining);
         assert_eq!(standing.enter().unwrap_err(), Gate::Draining);
         let waiting = tokio::spawn({
@@ -420,7 +443,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        drop(call);
+        standing.leave();
         tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
     }
 
@@ -444,9 +467,11 @@ mod tests {
             in_flight: 1,
             ..Limits::default()
         });
-        let first = standing.enter().unwrap();
+        standing.enter().unwrap();
         assert_eq!(standing.enter().unwrap_err(), Gate::Open);
-        drop(first);
+        assert_eq!((standing.in_flight(), standing.calls()), (1, 1));
+        drop(InFlight::taken_over(&standing));
         assert!(standing.enter().is_ok());
+        assert_eq!((standing.in_flight(), standing.calls()), (1, 2));
     }
 }
