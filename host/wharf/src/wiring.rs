@@ -17,7 +17,7 @@ use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::Control;
-use wharf_host::ports::state::StateStore;
+use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
@@ -135,6 +135,15 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
     Vec::new()
+}
+
+/// The state of a host that may not be running, looked at and not changed; none when there is none yet.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn StateStore>>, StateError> {
+    let state = SqliteState::look_at(config.database_url().reveal()).await?;
+    Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
 }
 
 /// Ready when the host stops.
