@@ -363,6 +363,7 @@ mod tests {
                 version: "1.0.0".into(),
                 generation: 1,
                 instance: 1,
+                is_linked: false,
             },
             limits,
         )
