@@ -12,8 +12,8 @@ use wharf_plugin_api::{Fault, FaultCode};
 use super::decide::linkage;
 use super::slot::{About, Running, Slot};
 use super::{Settings, Supervisor};
-use crate::domain::finding::Finding;
 use crate::domain::finding::kind::{self, Kind};
+use crate::domain::finding::{Finding, Stage};
 use crate::domain::status::State;
 use crate::grpc::policy::methods_from_pool;
 use crate::modules::instance::Instance;
@@ -165,6 +165,7 @@ impl Supervisor {
     /// Puts an instance in place, atomically for whoever looks up a route, and ends the one before.
     fn swap(&self, slot: &Arc<Slot>, running: Arc<Running>, about: About) {
         let version = about.version.clone();
+        slot.set_failed_build(None);
         slot.about(about);
         slot.set_health("serving");
         let before = slot.put(Some(running.clone()));
@@ -213,6 +214,9 @@ impl Supervisor {
     }
 
     fn failed(&self, slot: &Slot, about: About, findings: Vec<Finding>) -> Vec<Finding> {
+        if findings.iter().any(|finding| finding.is_error() && finding.stage >= Stage::Open) {
+            slot.set_failed_build(about.hash.clone());
+        }
         let why = findings
             .iter()
             .find(|f| f.is_error())

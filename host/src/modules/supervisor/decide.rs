@@ -162,7 +162,9 @@ impl Supervisor {
         }
         let is_quarantined = slot.as_ref().is_some_and(|slot| slot.state() == State::Quarantined);
         let renew = scope.renew.contains(id) || (is_quarantined && scope.only.is_some());
+        let has_failed = |hash: &str| slot.as_ref().is_some_and(|slot| slot.has_failed_with(hash));
         match (checked, running) {
+            (Some(checked), _) if scope.only.is_none() && !renew && has_failed(&checked.hash()) => Action::Keep,
             (Some(checked), Some(running)) if running.hash.as_deref() == Some(&checked.hash()) => {
                 if scope.force {
                     Action::Open {
@@ -217,6 +219,10 @@ impl Supervisor {
             })
         };
         let (what, action, reason) = match &decision.action {
+            Action::Keep if !runs => {
+                let reason = format!("this build failed before; `wharf modules reload {}` tries it again", decision.id);
+                (None, "skip", Some(reason))
+            }
             Action::Keep => (from_running(), "keep", None),
             Action::Skip { about, reason } => (Some(of(about)), "skip", Some(reason.clone())),
             Action::Refuse { about, findings } => {

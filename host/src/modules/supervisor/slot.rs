@@ -43,6 +43,8 @@ struct Life {
     panics_before: u64,
     memory: Option<u64>,
     health: &'static str,
+    /// SHA-256 of the build that failed last, after code of it had run: it is tried again only when someone asks for it.
+    failed_build: Option<String>,
 }
 
 /// What is known of a module from its manifest.
@@ -120,6 +122,7 @@ impl Slot {
                 panics_before: 0,
                 memory: None,
                 health: "unknown",
+                failed_build: None,
             }),
         }
     }
@@ -146,6 +149,15 @@ impl Slot {
 
     pub(super) fn about(&self, about: About) {
         self.life().about = Some(about);
+    }
+
+    pub(super) fn set_failed_build(&self, hash: Option<String>) {
+        self.life().failed_build = hash;
+    }
+
+    /// Whether this build failed before. Each try costs the process a generation.
+    pub(super) fn has_failed_with(&self, hash: &str) -> bool {
+        self.life().failed_build.as_deref() == Some(hash)
     }
 
     pub(super) fn set_memory(&self, bytes: u64) {
