@@ -51,10 +51,10 @@ pub struct Streaming {
 }
 
 impl Incoming {
-    /// From what came with a head.
+    /// Takes what came with a head, and leaves it empty.
     #[inline]
     #[must_use]
-    pub fn from_start(mut start: BodyStart) -> Self {
+    pub fn take(start: &mut BodyStart) -> Self {
         match start.take() {
             Taken::Empty => Self::Empty,
             Taken::Full(bytes) => Self::Full(Some(receive(bytes))),

@@ -1,13 +1,13 @@
 //! The side that is called: a service behind a table.
 
 use std::future::Future;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use wharf_plugin_api::http::{
     BodyStart, CallVt, FAULT, FfiCall, FfiService, Field, PENDING, READY, RequestHead, ResponseSlot, ServiceVt, TABLE_ABI,
@@ -21,6 +21,8 @@ use crate::head;
 
 /// A service that can be called across the ABI. Every method is called inside a guard: a panic becomes a fault.
 pub trait Serve: Send + Sync + Sized + 'static {
+    /// Body of the requests, as the service wants it.
+    type RequestBody;
     /// Body of the responses.
     type Body: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static;
     /// The work on one call.
@@ -31,8 +33,11 @@ pub trait Serve: Send + Sync + Sized + 'static {
     /// Makes the call's scope. Runs before anything else.
     fn begin(self: &Arc<Self>, context: Context) -> Self::Call;
 
+    /// Puts a request body in the form the service wants, so that the request is made once.
+    fn body(incoming: Incoming) -> Self::RequestBody;
+
     /// Starts the call, inside its scope.
-    fn call(&self, call: &Self::Call, lane: u8, request: Request<Incoming>) -> Self::Future;
+    fn call(&self, call: &Self::Call, lane: u8, request: Request<Self::RequestBody>) -> Self::Future;
 }
 
 /// Puts a service behind a table.
@@ -71,6 +76,30 @@ struct Call<S: Serve> {
 type Answered<S> = (http::response::Parts, Outgoing<<S as Serve>::Body>);
 
 impl<S: Serve> Call<S> {
+    /// Written where it stays: the room for the future is large and empty.
+    #[inline]
+    fn boxed(scope: S::Call) -> Box<Self> {
+        let mut room = Box::<Self>::new_uninit();
+        let call = room.as_mut_ptr();
+        // SAFETY: both fields are written, in memory that is theirs.
+        unsafe {
+            (&raw mut (*call).future).write(None);
+            (&raw mut (*call).scope).write(Some(scope));
+            room.assume_init()
+        }
+    }
+
+    /// Frees a call that has ended: there is nothing left to drop.
+    #[inline]
+    fn free(self: Box<Self>) {
+        if self.future.is_none() && self.scope.is_none() {
+            // SAFETY: `MaybeUninit` has the same layout and drops nothing.
+            drop(unsafe { Box::from_raw(Box::into_raw(self).cast::<MaybeUninit<Self>>()) });
+        } else {
+            guard_drop(|| drop(self));
+        }
+    }
+
     /// Polls once and writes a response if there is one. `first` makes the future, in the same entry of the scope.
     #[inline]
     fn poll(&mut self, first: Option<impl FnOnce(&S::Call) -> S::Future>, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
@@ -145,41 +174,46 @@ unsafe extern "C" fn start<S: Serve>(
     slot: *mut ResponseSlot,
 ) -> u8 {
     // SAFETY: the caller lends head, body and slot for the time of this call.
-    let (head, body, slot) = unsafe { (&*head, std::ptr::replace(body, BodyStart::empty()), &mut *slot) };
+    let (head, body, slot) = unsafe { (&*head, &mut *body, &mut *slot) };
+    // Outside of the guard, so that what a panic leaves behind is dropped inside its scope.
+    let mut call = None;
     let started = guard(|| {
-        // SAFETY: `state` came from `export` with this `S` and is alive; cloning it takes one more count.
-        let service = unsafe {
-            Arc::increment_strong_count(state.cast::<S>());
-            Arc::from_raw(state.cast::<S>())
-        };
+        // SAFETY: `state` came from `export` with this `S`, and the caller keeps it alive during this call.
+        let service = ManuallyDrop::new(unsafe { Arc::from_raw(state.cast::<S>()) });
         // SAFETY: lent.
-        let (context, request) = unsafe { (Context::copy(head.call), request(head, body)) };
+        let (context, request) = unsafe { (Context::copy(head.call), request::<S>(head, body)) };
         let request = match request {
             Ok(request) => request,
             Err(fault) => return failed(slot, fault),
         };
-        let mut call = Box::new(Call::<S> {
-            future: None,
-            scope: Some(service.begin(context)),
-        });
+        let call = call.insert(Call::<S>::boxed(service.begin(context)));
         let first = |scope: &S::Call| service.call(scope, head.lane, request);
         // SAFETY: the waker is lent for the time of this call.
-        let code = match guard(|| unsafe { with_context(waker, |cx| call.poll(Some(first), cx, slot)) }) {
-            Ok(code) => code,
-            Err(panicked) => {
-                call.end();
-                failed(slot, panicked)
-            }
-        };
-        if code == PENDING {
+        unsafe { with_context(waker, |cx| call.poll(Some(first), cx, slot)) }
+    });
+    match (started, call) {
+        (Ok(PENDING), Some(call)) => {
             slot.call.write(FfiCall {
                 state: Box::into_raw(call).cast(),
                 vt: Table::<S>::CALL,
             });
+            PENDING
         }
-        code
-    });
-    started.unwrap_or_else(|panicked| failed(slot, panicked))
+        (Ok(code), call) => {
+            if let Some(call) = call {
+                call.free();
+            }
+            code
+        }
+        (Err(panicked), call) => {
+            guard_drop(|| {
+                if let Some(mut call) = call {
+                    call.end();
+                }
+            });
+            failed(slot, panicked)
+        }
+    }
 }
 
 unsafe extern "C" fn poll<S: Serve>(state: *mut (), waker: *const WakerHead, slot: *mut ResponseSlot) -> u8 {
@@ -208,32 +242,30 @@ unsafe extern "C" fn drop_service<S: Serve>(state: *const ()) {
     guard_drop(|| drop(unsafe { Arc::from_raw(state.cast::<S>()) }));
 }
 
-/// Builds a request of a lent head.
+/// Builds a request of a lent head. The body is moved out.
 ///
 /// # Safety
 /// `head` and what it points to must be alive.
 #[inline]
-unsafe fn request(head: &RequestHead, body: BodyStart) -> Result<Request<Incoming>, Fault> {
+unsafe fn request<S: Serve>(head: &RequestHead, body: &mut BodyStart) -> Result<Request<S::RequestBody>, Fault> {
     // SAFETY: lent by the caller.
-    let (uri, fields, method_text) = unsafe {
+    let (uri, fields) = unsafe {
         (
             std::slice::from_raw_parts(head.uri, head.uri_len as usize),
             std::slice::from_raw_parts(head.fields, head.fields_len as usize),
-            std::slice::from_raw_parts(head.method_text, usize::from(head.method_text_len)),
         )
     };
-    let mut headers = HeaderMap::new();
+    let mut request = Request::new(S::body(Incoming::take(body)));
     // SAFETY: lent by the caller.
-    let uri = unsafe { head::copy(fields, head.values_len, uri, &mut headers) };
-    let mut request = Request::new(Incoming::from_start(body));
+    let uri = unsafe { head::copy(fields, head.values_len, uri, request.headers_mut()) };
     *request.uri_mut() =
         Uri::from_maybe_shared(uri).map_err(|e| Fault::new(FaultCode::INVALID, format!("request target is not a URI: {e}")))?;
     if head.method != 1 {
-        *request.method_mut() =
-            head::method(head.method, method_text).ok_or_else(|| Fault::new(FaultCode::INVALID, "method is not a token"))?;
+        // SAFETY: lent by the caller.
+        let text = unsafe { std::slice::from_raw_parts(head.method_text, usize::from(head.method_text_len)) };
+        *request.method_mut() = head::method(head.method, text).ok_or_else(|| Fault::new(FaultCode::INVALID, "method is not a token"))?;
     }
     *request.version_mut() = head::version(head.version);
-    *request.headers_mut() = headers;
     Ok(request)
 }
 

@@ -17,4 +17,4 @@ mod names;
 pub use body::Incoming;
 pub use callee::{Serve, export};
 pub use caller::{PendingCall, RemoteService, Started};
-pub use context::Context;
+pub use context::{Context, Deadline, View};

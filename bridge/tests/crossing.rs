@@ -62,6 +62,7 @@ impl<F> Serve for Service<F>
 where
     F: Fn(Request<Incoming>, Arc<Probe>) -> Handling + Send + Sync + 'static,
 {
+    type RequestBody = Incoming;
     type Body = Out;
     type Future = Handling;
     type Call = CallScope;
@@ -69,6 +70,10 @@ where
     fn begin(self: &Arc<Self>, _: Context) -> CallScope {
         self.probe.live.fetch_add(1, Ordering::Relaxed);
         CallScope(self.probe.clone())
+    }
+
+    fn body(incoming: Incoming) -> Incoming {
+        incoming
     }
 
     fn call(&self, _: &CallScope, _: u8, request: Request<Incoming>) -> Handling {
@@ -108,8 +113,8 @@ where
 {
     let mut request = Some(request);
     poll_fn(|cx| {
-        let request = request.take().expect("polled once");
-        Poll::Ready(service.start(cx, 0, request, &Context::default(), NoScope))
+        let (mut head, body) = request.take().expect("polled once").into_parts();
+        Poll::Ready(service.start(cx, 0, &mut head, body, &Context::default().view(), NoScope))
     })
     .await
 }

@@ -39,7 +39,7 @@ impl Call {
             caller: Some(call.context.caller.as_str())
                 .filter(|caller| !caller.is_empty())
                 .map(str::to_owned),
-            deadline: call.deadline,
+            deadline: call.context.deadline.instant(),
         })
     }
 }

@@ -1,19 +1,38 @@
 //! Stages 1 to 5 with no host running. No module code runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::settings;
 use crate::config::Config;
+use crate::domain::status::Desired;
 use crate::modules::control::{Plan, PlannedModule};
 use crate::modules::inspect::InspectRules;
 use crate::modules::plan::{Report, check_file, check_folder};
 use crate::modules::verify::VerifyContext;
 
-/// Stages 1 to 5 over the plugins folder of a configuration.
+/// Stages 1 to 5 over the plugins folder of a configuration, beside what operators want. A folder that is not there yet is
+/// an empty one: a host makes it.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
-    to_plan(check_folder(&config.plugins_dir(), &context(config), &[]))
+pub fn plan(config: &Config, desired: &BTreeMap<String, Desired>) -> Plan {
+    let folder = config.plugins_dir();
+    if !folder.exists() {
+        return to_plan(Report::default());
+    }
+    let mut plan = to_plan(check_folder(&folder, &context(config), &[]));
+    let undecided = Desired::default();
+    for module in plan.order.iter_mut().filter(|module| module.action == "load") {
+        let reason = match desired.get(&module.id).unwrap_or(&undecided).enabled {
+            Some(true) => continue,
+            Some(false) => "disabled by an operator",
+            None if config.plugins.auto_enable => continue,
+            None => "waits for `wharf modules enable`",
+        };
+        module.action = "skip".to_owned();
+        module.reason = Some(reason.to_owned());
+    }
+    plan
 }
 
 /// Stages 1 to 4 over files, whatever lies beside them.

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
 
 use http::{Request, Response};
 use wharf_bridge::{Context, Incoming, Serve};
@@ -80,6 +79,7 @@ impl Future for Answer {
 }
 
 impl Serve for Outlet {
+    type RequestBody = Body;
     type Body = Body;
     type Future = Answer;
     type Call = CallerContext;
@@ -88,8 +88,15 @@ impl Serve for Outlet {
         CallerContext(context)
     }
 
-    fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Incoming>) -> Answer {
-        let request = request.map(Body::new);
+    fn body(incoming: Incoming) -> Body {
+        match incoming {
+            Incoming::Empty => Body::empty(),
+            Incoming::Full(Some(bytes)) => Body::full(bytes),
+            stream => Body::new(stream),
+        }
+    }
+
+    fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Body>) -> Answer {
         let info = self.info(&caller.0);
         if self.inner.standing.is_retired() {
             let request_id = info.request_id;
@@ -112,8 +119,8 @@ impl Outlet {
     fn info(&self, context: &Context) -> CallInfo {
         let own = self.behalf == Behalf::OWN;
         let inherited = current::with(|_, call| call.and_then(|call| call.deadline));
-        let asked = context.timeout.and_then(|left| Instant::now().checked_add(left));
-        let request_id = RequestId::parse(context.request_id.as_str().as_bytes())
+        let asked = context.deadline.instant();
+        let request_id = RequestId::parse(context.request_id.as_bytes())
             .filter(|_| !own)
             .unwrap_or_else(RequestId::random);
         CallInfo {

@@ -5,6 +5,8 @@ mod listeners;
 mod settings;
 mod signals;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +17,7 @@ use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::Control;
-use wharf_host::ports::state::StateStore;
+use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
@@ -53,6 +55,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
+    make_plugins_folder(&config).context("cannot make the plugins folder")?;
     wharf_host::host::install_panic_hook();
     let host = Host::new(HostParts {
         config: config.clone(),
@@ -121,9 +124,26 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     Ok(exit)
 }
 
+/// The default folder is the host's own, so the host makes it, for its user alone; one that somebody named must be there.
+fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
+    match config.plugins.dir {
+        Some(_) => Ok(()),
+        None => DirBuilder::new().recursive(true).mode(0o700).create(config.plugins_dir()),
+    }
+}
+
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
     Vec::new()
+}
+
+/// The state of a host that may not be running, looked at and not changed; none when there is none yet.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn StateStore>>, StateError> {
+    let state = SqliteState::look_at(config.database_url().reveal()).await?;
+    Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
 }
 
 /// Ready when the host stops.

@@ -339,3 +339,36 @@ fn dev_needs_a_package_that_is_a_module_and_a_host() {
     assert!(place.run(&["dev", "blog"]).stderr.contains("is no module"));
     assert_eq!(Place::new().run(&["dev", "blog"]).code, 4);
 }
+
+#[test]
+fn keys_are_made_once_and_what_is_shown_is_what_the_configuration_takes() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let made = place.run(&["keys", "new", "release-1", "--json"]).json();
+    let file = place.path().join("release-1.key");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let shown = place.run(&["keys", "show", "release-1.key", "--json"]).json();
+    assert_eq!((&shown["id"], &shown["public"]), (&json!("release-1"), &made["public"]));
+    let before = std::fs::read(&file).unwrap();
+    let again = place.run(&["keys", "new", "release-1"]);
+    assert_eq!((again.code, std::fs::read(&file).unwrap()), (1, before), "{again:?}");
+    place.write("wharf-host.toml", &place.run(&["keys", "show", "release-1.key"]).stdout);
+    assert_eq!(place.run(&["config", "check"]).code, 0);
+}
+
+#[test]
+fn a_folder_is_judged_with_no_host_running() {
+    let place = Place::new();
+    assert_eq!(place.run(&["modules", "plan"]).stdout, "no modules\n");
+    assert!(!place.path().join(".wharf").exists(), "looking made something");
+    place.write("wharf-host.toml", "[plugins.trust]\nmode = \"any\"\n");
+    place.write("no.so", "not a library");
+    let out = place.run(&["modules", "check", "no.so", "--json"]);
+    assert_eq!(
+        (out.code, &out.json()["findings"][0]["code"]),
+        (3, &json!("inspect.not-object")),
+        "{out:?}"
+    );
+    let out = place.run(&["sign", "no.so", "--key", "none.key"]);
+    assert_eq!((out.code, out.stdout.as_str()), (1, ""), "{out:?}");
+}

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
 
 use tokio::runtime::EnterGuard;
 use wharf_bridge::Context;
@@ -18,7 +17,6 @@ use super::core::{Core, Tasks};
 pub struct CallScope {
     core: Arc<Core>,
     pub(crate) context: Context,
-    pub(crate) deadline: Option<Instant>,
 }
 
 /// What is set while code of an instance runs. Dropping it restores what was set before.
@@ -91,11 +89,7 @@ pub(crate) fn current_call<R>(with: impl FnOnce(&CallScope) -> R) -> Option<R> {
 
 impl CallScope {
     pub(crate) fn new(core: Arc<Core>, context: Context) -> Self {
-        Self {
-            deadline: context.timeout.map(|left| Instant::now() + left),
-            core,
-            context,
-        }
+        Self { core, context }
     }
 
     /// For work that belongs to no call.
@@ -103,15 +97,6 @@ impl CallScope {
         Self {
             core,
             context: Context::default(),
-            deadline: None,
-        }
-    }
-
-    /// What travels with a call that this one makes. The host adds who calls.
-    pub(crate) fn outgoing(&self) -> Context {
-        Context {
-            timeout: self.deadline.map(|at| at.saturating_duration_since(Instant::now())),
-            ..self.context
         }
     }
 }

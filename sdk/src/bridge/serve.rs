@@ -29,6 +29,7 @@ pub(crate) struct Lanes {
 pub(crate) struct Handling(RouteFuture<Infallible>);
 
 impl Serve for Lanes {
+    type RequestBody = Body;
     type Body = Body;
     type Future = Handling;
     type Call = CallScope;
@@ -39,16 +40,19 @@ impl Serve for Lanes {
     }
 
     #[inline]
-    fn call(&self, _: &CallScope, lane: u8, request: Request<Incoming>) -> Handling {
-        // axum asks for `&mut` and changes nothing: a clone is one count.
-        let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
-        let (parts, body) = request.into_parts();
-        let body = match body {
+    fn body(incoming: Incoming) -> Body {
+        match incoming {
             Incoming::Empty => Body::empty(),
             Incoming::Full(Some(bytes)) => Body::from(bytes),
             other => Body::new(other),
-        };
-        Handling(router.call(Request::from_parts(parts, body)))
+        }
+    }
+
+    #[inline]
+    fn call(&self, _: &CallScope, lane: u8, request: Request<Body>) -> Handling {
+        // axum asks for `&mut` and changes nothing: a clone is one count.
+        let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
+        Handling(router.call(request))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
+use tokio::sync::oneshot;
 use wharf_plugin_api::module::HealthState;
 use wharf_plugin_api::{Fault, FaultCode};
 
@@ -296,22 +297,35 @@ fn create_finding(fault: &Fault) -> Finding {
     Finding::new(kind, fault.message.as_str())
 }
 
-/// Runs a step of a module on a task of its own, so that one that blocks its thread holds up nobody but that thread.
+/// Runs a step of a module on a thread of its own: one that never comes back costs that thread and none of the host's
+/// workers. A step that is over its time is dropped there, at its next `await`.
 pub(super) async fn within<T: Send + 'static>(
     time: Duration,
     what: &str,
     step: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
-    let mut task = tokio::spawn(step);
-    match tokio::time::timeout(time, &mut task).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(join)) => Err(Fault::new(FaultCode::PANICKED, join.to_string())),
-        Err(_) => {
-            task.abort();
-            Err(Fault::new(
-                FaultCode::DEADLINE,
-                format!("{what} did not end within {} ms", time.as_millis()),
-            ))
-        }
+    let runtime = tokio::runtime::Handle::current();
+    let (done, result) = oneshot::channel();
+    let (patience, over) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name(format!("wharf-{what}")).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                result = step => drop(done.send(result)),
+                _ = over => {}
+            }
+        });
+    });
+    if let Err(error) = thread {
+        return Err(Fault::new(FaultCode::UNAVAILABLE, format!("no thread can be started: {error}")));
     }
+    let outcome = match tokio::time::timeout(time, result).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Fault::new(FaultCode::PANICKED, format!("{what} panicked"))),
+        Err(_) => Err(Fault::new(
+            FaultCode::DEADLINE,
+            format!("{what} did not end within {} ms", time.as_millis()),
+        )),
+    };
+    drop(patience);
+    outcome
 }

@@ -235,7 +235,7 @@ impl Slot {
             degraded: requires.iter().filter(|id| down(id)).cloned().collect(),
             requires,
             health: life.health.to_owned(),
-            calls: load(|s| s.calls.load(Ordering::Relaxed)),
+            calls: load(|s| s.calls()),
             in_flight: load(|s| s.in_flight()),
             errors: load(|s| s.errors.load(Ordering::Relaxed)),
             panics: life.panics_before + load(|s| s.panics.load(Ordering::Relaxed)),

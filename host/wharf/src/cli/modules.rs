@@ -40,7 +40,7 @@ async fn list(context: &Context) -> Result<Exit, Failure> {
         Ok(modules) => Listing::Running { running: true, modules },
         Err(failure) if failure.exit == Exit::NoHost => Listing::Stopped {
             running: false,
-            modules: plan_here(context, &failure)?.order,
+            modules: plan_here(context, &failure).await?.order,
         },
         Err(failure) => return Err(failure),
     };
@@ -88,15 +88,15 @@ async fn change(path: &str, doing: &str, context: &Context) -> Result<Exit, Fail
 /// The plan of the running host, which knows what runs; without one, of the folder alone.
 async fn plan_anywhere(context: &Context) -> Result<Plan, Failure> {
     match context.client()?.get("/plan").await {
-        Err(failure) if failure.exit == Exit::NoHost => plan_here(context, &failure),
+        Err(failure) if failure.exit == Exit::NoHost => plan_here(context, &failure).await,
         answer => answer,
     }
 }
 
-fn plan_here(context: &Context, why: &Failure) -> Result<Plan, Failure> {
+async fn plan_here(context: &Context, why: &Failure) -> Result<Plan, Failure> {
     let config = context.load_config(false)?;
     context.note(&format!("{}; reading {} instead", why.message, config.plugins_dir().display()));
-    Ok(offline::plan(&config))
+    Ok(offline::plan(&config).await?)
 }
 
 fn verdict(plan: &Plan) -> Exit {

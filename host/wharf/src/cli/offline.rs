@@ -1,5 +1,7 @@
 //! What works with no host running: stages 1 to 5 of loading, keys and signatures. No module code runs.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -8,6 +10,7 @@ use wharf_host::config::Config;
 use wharf_host::host::offline;
 use wharf_host::modules::control::{ControlError, Plan};
 use wharf_host::modules::trust::{KeyPair, TrustError, sign_file};
+use wharf_host::ports::state::StateError;
 
 /// The public part of a key, as it stands in the configuration of hosts.
 #[derive(Debug, Serialize)]
@@ -16,9 +19,13 @@ pub(super) struct PublicKey {
     pub(super) public: String,
 }
 
-/// Stages 1 to 5 over the plugins folder.
-pub(super) fn plan(config: &Config) -> Plan {
-    offline::plan(config)
+/// Stages 1 to 5 over the plugins folder, beside what operators want. The state of the host is looked at, not changed.
+pub(super) async fn plan(config: &Config) -> Result<Plan, ControlError> {
+    let desired = match crate::wiring::look_at_state(config).await.map_err(|e| unreadable(&e))? {
+        Some(state) => state.all_desired().await.map_err(|e| unreadable(&e))?,
+        None => BTreeMap::new(),
+    };
+    Ok(offline::plan(config, &desired))
 }
 
 /// Stages 1 to 4 over the named files alone.
@@ -52,17 +59,31 @@ fn public(key: &KeyPair) -> PublicKey {
     }
 }
 
+fn unreadable(error: &StateError) -> ControlError {
+    ControlError {
+        code: "internal.state".to_owned(),
+        message: chain(error),
+        hint: "run this as the host's user, or name the configuration with --config".to_owned(),
+        findings: Vec::new(),
+    }
+}
+
 fn refused(error: &TrustError) -> ControlError {
+    ControlError {
+        code: "trust.key".to_owned(),
+        message: chain(error),
+        hint: "`wharf keys new ID` makes a key, `wharf sign FILE --key KEY` signs with it".to_owned(),
+        findings: Vec::new(),
+    }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn Error) -> String {
     let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();
     }
-    ControlError {
-        code: "trust.key".to_owned(),
-        message,
-        hint: "`wharf keys new ID` makes a key, `wharf sign FILE --key KEY` signs with it".to_owned(),
-        findings: Vec::new(),
-    }
+    message
 }

@@ -47,7 +47,7 @@ pub(super) async fn swap(client: &AdminClient, id: &str, library: &Path, plugins
         )
     })?;
     let plan: Plan = client.post("/rescan").await?;
-    if let Some(why) = refusal(&plan, id, &name) {
+    if let Some(why) = refusal(&plan, id, &name).or_else(|| not_run(&plan, id, plugins)) {
         return Ok(Swapped::Refused(why));
     }
     let generation = before.as_ref().map_or(0, |module| module.generation);
@@ -106,6 +106,15 @@ fn refusal(plan: &Plan, id: &str, file: &OsStr) -> Option<String> {
     (!found.is_empty()).then(|| found.join("\n"))
 }
 
+/// Why the host will not run it, when nothing is wrong with it.
+fn not_run(plan: &Plan, id: &str, plugins: &Path) -> Option<String> {
+    let Some(row) = plan.order.iter().find(|module| module.id == id) else {
+        return Some(format!("the host sees no module {id}; does it look into {}?", plugins.display()));
+    };
+    let reason = || row.reason.clone().unwrap_or_else(|| "the host gave no reason".to_owned());
+    matches!(row.action.as_str(), "skip" | "refuse").then(reason)
+}
+
 /// A name that begins with a dot is a file on its way in, which the host leaves alone; the rename is the moment it appears.
 fn install(library: &Path, plugins: &Path, name: &OsStr) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(plugins)?;
@@ -131,7 +140,36 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+    use wharf_host::modules::control::PlannedModule;
+
     use super::*;
+
+    #[test]
+    fn what_will_not_run_is_not_waited_for() {
+        let row = |action: &str| PlannedModule {
+            id: "x".to_owned(),
+            version: "1.0.0".to_owned(),
+            file: None,
+            hash: None,
+            action: action.to_owned(),
+            reason: Some("disabled by an operator".to_owned()),
+        };
+        let why = |order| {
+            not_run(
+                &Plan {
+                    order,
+                    findings: Vec::new(),
+                },
+                "x",
+                Path::new("/p"),
+            )
+        };
+        for action in ["load", "replace", "keep"] {
+            assert_eq!(why(vec![row(action)]), None, "{action}");
+        }
+        assert_eq!(why(vec![row("skip")]).as_deref(), Some("disabled by an operator"));
+        assert_eq!(why(Vec::new()).as_deref(), Some("the host sees no module x; does it look into /p?"));
+    }
 
     #[test]
     fn a_library_appears_whole_private_and_as_a_new_file() {
