@@ -67,7 +67,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
         plan.reloads
     );
     let [first, _] = BUILDS;
-    let mut host = Host::start(&plan, first).await?;
+    let host = Host::start(&plan, first).await?;
     let tally = Arc::new(Tally::new(plan.requests, host.module_instance().await?, first.version));
     let bystanders = streams::bystanders(&host, &tally).await?;
     let drained = streams::of_the_swapped_module(&host, &tally);
