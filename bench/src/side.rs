@@ -142,6 +142,7 @@ pub(crate) fn call_info() -> CallInfo {
         trace_flags: 1,
         peer: Some(([127, 0, 0, 1], 40_000).into()),
         deadline: Instant::now().checked_add(Duration::from_secs(3600)),
+        deadline_is_named: false,
         caller: None,
     }
 }

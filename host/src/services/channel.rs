@@ -118,7 +118,7 @@ impl Outlet {
     /// request of its own, within the same trace.
     fn info(&self, context: &Context) -> CallInfo {
         let own = self.behalf == Behalf::OWN;
-        let inherited = current::with(|_, call| call.and_then(|call| call.deadline));
+        let (inherited, deadline_is_named) = current::with(|_, call| call.map_or((None, false), |call| (call.deadline, call.deadline_is_named)));
         let asked = context.deadline.instant();
         let request_id = RequestId::parse(context.request_id.as_bytes())
             .filter(|_| !own)
@@ -133,6 +133,7 @@ impl Outlet {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             },
+            deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
         }
     }
