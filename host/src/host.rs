@@ -156,15 +156,16 @@ impl Host {
         self.0.mesh.use_loopback(address);
     }
 
-    /// Takes a new configuration; modules whose section changed get a new instance at the next [`Control::rescan`].
+    /// Takes what a new configuration changes without a restart ([`Config::taking`]); modules whose section changed get a new instance at the next [`Control::rescan`].
     ///
     /// # Errors
     /// When it would trust more than the one in force; nothing is taken then.
     pub fn reconfigure(&self, config: &Config) -> Result<(), ControlError> {
-        let settings = settings::from_config(config, tokio::runtime::Handle::current().metrics().num_workers());
+        let config = self.config().taking(config);
+        let settings = settings::from_config(&config, tokio::runtime::Handle::current().metrics().num_workers());
         let changed = self.0.supervisor.set_settings(settings)?;
         self.0.renew.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
-        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(())
     }
 

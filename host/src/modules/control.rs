@@ -83,7 +83,7 @@ pub trait Control: Send + Sync + 'static {
     fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus>;
     /// Loads the file that is in the folder now beside the running build and swaps.
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
-    /// Re-reads configuration and folder; loads what is new, reloads what changed.
+    /// Looks at the folder again; loads what is new, replaces what changed.
     fn rescan(&self) -> Answer<'_, Plan>;
     /// All routes that are served now.
     fn routes(&self) -> Answer<'_, Vec<RouteRow>>;

@@ -67,7 +67,7 @@ fn changes_reach_the_host_and_refusals_have_code_hint_and_exit_code() {
 #[test]
 fn a_plan_with_errors_shows_three_lines_each_and_exits_with_3() {
     let host = FakeHost::start();
-    for command in ["plan", "check"] {
+    for command in ["plan", "check", "rescan"] {
         let out = host.place().run(&["modules", command]);
         assert_eq!(out.code, 3, "{out:?}");
         assert!(

@@ -69,7 +69,11 @@ impl Supervisor {
         refused(
             "module.unknown",
             format!("there is no module {id}"),
-            format!("known modules: {}", known.join(", ")),
+            if known.is_empty() {
+                "the host knows no module; `wharf modules plan` tells what is in the folder".to_owned()
+            } else {
+                format!("known modules: {}", known.join(", "))
+            },
         )
     }
 

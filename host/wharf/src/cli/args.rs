@@ -101,6 +101,8 @@ pub(crate) enum ModulesCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Look at the plugins folder again: load what is new, replace what changed
+    Rescan,
     /// Load the file that is in the folder now beside the running build, and swap
     Reload {
         /// Module id

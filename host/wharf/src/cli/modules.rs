@@ -27,6 +27,7 @@ pub(super) async fn run(args: ModulesArgs, context: &Context) -> Result<Exit, Fa
         ModulesCommand::Show { id } => show(&id, context).await,
         ModulesCommand::Check { paths } => check(paths, context).await,
         ModulesCommand::Plan => plan(context).await,
+        ModulesCommand::Rescan => rescan(context).await,
         ModulesCommand::Enable { id } => change(&format!("/modules/{id}/enable"), &format!("enabling {id}"), context).await,
         ModulesCommand::Disable { id, force } => {
             change(&format!("/modules/{id}/disable?force={force}"), &format!("disabling {id}"), context).await
@@ -74,6 +75,14 @@ async fn plan(context: &Context) -> Result<Exit, Failure> {
     let plan = plan_anywhere(context).await?;
     context.emit(&plan, render::plan);
     Ok(verdict(&plan))
+}
+
+async fn rescan(context: &Context) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    context.progress("looking at the plugins folder");
+    let done: Plan = client.post("/rescan").await?;
+    context.emit(&done, render::plan);
+    Ok(verdict(&done))
 }
 
 /// A change takes as long as starting, draining and stopping take; somebody who watches is told.
