@@ -19,7 +19,7 @@ use crate::grpc::surfaces::Surfaces;
 use crate::http::gateway::{Gateway, Limits, TrustedProxies};
 use crate::http::management::{Metrics as MetricsPage, Probes};
 use crate::http::routes::Routes;
-use crate::modules::control::{Answer, Control, ControlError, Plan, RouteRow};
+use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 use crate::modules::mesh::Mesh;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::state::StateStore;
@@ -214,6 +214,10 @@ impl Control for Host {
 
     fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus> {
         Box::pin(self.0.supervisor.disable_module(id, force))
+    }
+
+    fn pin<'a>(&'a self, id: &'a str, pin: PinnedBuild) -> Answer<'a, ModuleStatus> {
+        Box::pin(self.0.supervisor.pin_module(id, pin))
     }
 
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {

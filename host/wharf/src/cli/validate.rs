@@ -16,6 +16,8 @@ pub(super) fn check(command: &Command) -> Result<(), Failure> {
             ModulesCommand::Show { id }
             | ModulesCommand::Enable { id }
             | ModulesCommand::Disable { id, .. }
+            | ModulesCommand::Pin { id, .. }
+            | ModulesCommand::Unpin { id }
             | ModulesCommand::Reload { id } => module_id(id),
             ModulesCommand::List | ModulesCommand::Check { .. } | ModulesCommand::Plan | ModulesCommand::Rescan => Ok(()),
         },
