@@ -4,6 +4,7 @@ mod background;
 mod listeners;
 mod settings;
 mod signals;
+mod welcome;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -24,6 +25,7 @@ use crate::cli::Exit;
 use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
+use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
 #[derive(Debug)]
@@ -83,13 +85,18 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let servers = listeners.serve(&host, &config)?;
     host.start().await?;
     servers.say_where(&config, &admin_path);
+    Welcome {
+        config: &config,
+        public: servers.public_url(),
+        management: servers.management(),
+        admin: &admin_path,
+        status: host.host_status(),
+        routes: control.routes().await?,
+    }
+    .show();
 
     while let Signal::Reread = signals.next().await {
-        if let Some(changes) = settings.reread() {
-            if let Err(error) = host.reconfigure(&settings.current()) {
-                tracing::error!(error = %error, hint = error.hint, "the configuration was not taken");
-                continue;
-            }
+        if let Some(changes) = settings.reread(&host) {
             servers.reload_certificates();
             tracing::info!(modules = changes.modules.join(","), "configuration read again");
             if let Err(error) = control.rescan().await {

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use super::{Scope, Supervisor};
-use crate::domain::status::{HostStatus, ModuleStatus, State};
-use crate::modules::control::{ControlError, Plan};
+use crate::domain::status::{Desired, HostStatus, ModuleStatus, State};
+use crate::modules::control::{ControlError, PinnedBuild, Plan};
 use crate::modules::open;
 use crate::modules::os;
 
@@ -69,7 +69,11 @@ impl Supervisor {
         refused(
             "module.unknown",
             format!("there is no module {id}"),
-            format!("known modules: {}", known.join(", ")),
+            if known.is_empty() {
+                "the host knows no module; `wharf modules plan` tells what is in the folder".to_owned()
+            } else {
+                format!("known modules: {}", known.join(", "))
+            },
         )
     }
 
@@ -118,6 +122,31 @@ impl Supervisor {
         } else {
             self.note(&slot, State::Disabled, "disabled by an operator");
         }
+        self.module_status(id)
+    }
+
+    /// Lets only these builds be loaded from now on; what runs goes on. An empty pin lets any.
+    ///
+    /// # Errors
+    /// `module.unknown`, or `module.pin` when version or hash are none.
+    pub async fn pin_module(&self, id: &str, pin: PinnedBuild) -> Result<ModuleStatus, ControlError> {
+        if let Some(version) = &pin.version
+            && let Err(error) = semver::Version::parse(version)
+        {
+            let message = format!("found version {version:?}, which is none: {error}");
+            return Err(refused("module.pin", message, "such as 1.2.0".to_owned()));
+        }
+        if let Some(hash) = &pin.hash
+            && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            let message = format!("found hash {hash:?}, expected 64 hex digits");
+            return Err(refused("module.pin", message, "`wharf modules show ID` shows the hash of what runs".to_owned()));
+        }
+        self.decide_for(id, |desired| {
+            desired.pinned_version = pin.version;
+            desired.pinned_hash = pin.hash.map(|hash| hash.to_ascii_lowercase());
+        })
+        .await?;
         self.module_status(id)
     }
 
@@ -170,6 +199,10 @@ impl Supervisor {
     }
 
     async fn want(&self, id: &str, enabled: bool) -> Result<(), ControlError> {
+        self.decide_for(id, |desired| desired.enabled = Some(enabled)).await
+    }
+
+    async fn decide_for(&self, id: &str, change: impl FnOnce(&mut Desired)) -> Result<(), ControlError> {
         let known = self.slots().contains_key(id);
         if !known
             && !self
@@ -183,7 +216,7 @@ impl Supervisor {
             return Err(self.unknown(id));
         }
         let mut desired = self.0.state.desired(id).await.map_err(|e| internal(&e))?;
-        desired.enabled = Some(enabled);
+        change(&mut desired);
         self.0.state.set_desired(id, &desired).await.map_err(|e| internal(&e))?;
         self.slot(id).set_desired(desired);
         Ok(())
