@@ -30,6 +30,6 @@ impl Module for Measured {
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {
-        Grpc::new().add(GreeterServer::new(Answering))
+        Grpc::new().serve(GreeterServer::new(Answering))
     }
 }
