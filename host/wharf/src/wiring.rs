@@ -6,7 +6,7 @@ mod settings;
 mod signals;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -100,7 +100,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let work = async {
         host.set_unready();
         // Intake first, while modules still answer what is in flight; then the modules, last the admin socket.
-        let cut = servers.stop(deadline).await;
+        let cut = servers.stop(deadline - for_modules(&config)).await;
         let unclean = host.stop(deadline).await;
         let _ = stop.send(true);
         drop(admin.await);
@@ -124,6 +124,11 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
     Vec::new()
+}
+
+/// The part of the shutdown that requests in flight do not get, so that one that never ends leaves modules time to stop.
+fn for_modules(config: &Config) -> Duration {
+    config.plugins.stop_timeout.get().min(config.shutdown.deadline.get() / 2)
 }
 
 /// Ready when the host stops.
