@@ -333,6 +333,9 @@ impl Calling {
 
 impl Drop for Calling {
     fn drop(&mut self) {
+        if matches!(self.state, State::Pending(_)) && self.info.deadline.is_some_and(|at| at <= Instant::now()) {
+            self.standing.late();
+        }
         self.end();
         self.watch.end(&self.instance.standing);
         if self.is_counted {

@@ -268,6 +268,16 @@ impl Standing {
         self.alarm.notified().await;
     }
 
+    /// Counts a call that was dropped at its deadline. One that was only slow is not worth a message each.
+    #[cold]
+    pub(super) fn late(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        const TEXT: &str = "a call did not answer within its deadline and was dropped";
+        if lock(&self.messages).back().is_none_or(|last| last.text != TEXT) {
+            self.message("warn", TEXT);
+        }
+    }
+
     /// Adds to the list of what happened; the oldest go.
     pub fn message(&self, level: &str, text: impl Into<String>) {
         let mut messages = lock(&self.messages);
