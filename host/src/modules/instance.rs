@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -334,7 +335,7 @@ impl Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         if matches!(self.state, State::Pending(_)) && self.info.deadline.is_some_and(|at| at <= Instant::now()) {
-            self.standing.late();
+            self.instance.standing.late();
         }
         self.end();
         self.watch.end(&self.instance.standing);
