@@ -15,7 +15,6 @@ use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
 use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
 use wharf_plugin_api::module::{Health, ModuleRef, export};
-use wharf_plugin_api::root::Linkage;
 use wharf_plugin_api::{Fault, FaultCode};
 
 use super::current;
@@ -57,7 +56,6 @@ impl Instance {
             version: image.manifest.version.to_string(),
             generation: image.generation,
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed) + 1,
-            is_linked: image.linkage == Linkage::STATIC,
         };
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());

@@ -373,7 +373,6 @@ mod tests {
                 version: "1.0.0".into(),
                 generation: 1,
                 instance: 1,
-                is_linked: false,
             },
             limits,
         )

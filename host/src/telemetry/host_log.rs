@@ -15,9 +15,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::control::LogControl;
-use super::record::{FieldValue, Origin, Record, SpanFields};
+use super::record::{FieldValue, Record, SpanFields};
 use super::sink::LogSink;
-use crate::modules::current;
 
 /// A layer that writes events of the host. Its levels change at run time.
 #[derive(Clone, Debug)]
@@ -114,27 +113,16 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
         }
         let spans: Vec<SpanFields<'_>> = kept.iter().map(|(name, fields)| SpanFields { name, fields }).collect();
         let metadata = event.metadata();
-        // A module that is linked in has no dispatcher of its own: its events come here, on a thread that is inside it.
-        current::with(|standing, call| {
-            let linked = standing.filter(|standing| standing.who.is_linked);
-            self.sink.write(&Record {
-                at: Timestamp::now(),
-                level: *metadata.level(),
-                target: metadata.target(),
-                file: metadata.file(),
-                line: metadata.line(),
-                message: &collect.message,
-                fields: &collect.fields,
-                spans: &spans,
-                origin: linked.map(|standing| Origin {
-                    module: &standing.who.module,
-                    instance: standing.who.instance,
-                    generation: standing.who.generation,
-                    request_id: call.map(|call| &*call.request_id),
-                    trace_id: call.map(|call| call.trace_id),
-                    span_id: call.map(|call| call.span_id),
-                }),
-            });
+        self.sink.write(&Record {
+            at: Timestamp::now(),
+            level: *metadata.level(),
+            target: metadata.target(),
+            file: metadata.file(),
+            line: metadata.line(),
+            message: &collect.message,
+            fields: &collect.fields,
+            spans: &spans,
+            origin: None,
         });
     }
 }
