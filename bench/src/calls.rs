@@ -43,7 +43,6 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         module: "bench-plain".to_owned(),
         version: "1.0.0".to_owned(),
         generation: 1,
-        is_linked: false,
         instance: 1,
     };
     let standing = Standing::new(who, Limits::default());
