@@ -86,7 +86,16 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     let bystanders = bystanders.finish().await;
     let after = Memory::of(&host).await?;
     let exit = host.stop().await?;
-    Ok(Report::new(&plan, &tally, kinds, swaps, (bystanders, drained), (before, after), elapsed, exit))
+    Ok(Report::new(
+        &plan,
+        &tally,
+        kinds,
+        swaps,
+        (bystanders, drained),
+        (before, after),
+        elapsed,
+        exit,
+    ))
 }
 
 /// Replaces the library and reloads, evenly over the requests. Returns how long each reload took.
