@@ -252,6 +252,10 @@ impl Supervisor {
                 slot.look_for_file();
                 Vec::new()
             }
+            Action::TakeDown => {
+                self.take_down(&slot, State::Disabled, "disabled by an operator").await;
+                Vec::new()
+            }
             Action::Skip { about, reason } => {
                 if !slot.is_running() {
                     slot.about(about);
