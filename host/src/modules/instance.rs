@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -14,7 +15,6 @@ use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
 use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
 use wharf_plugin_api::module::{Health, ModuleRef, export};
-use wharf_plugin_api::root::Linkage;
 use wharf_plugin_api::{Fault, FaultCode};
 
 use super::current;
@@ -56,7 +56,6 @@ impl Instance {
             version: image.manifest.version.to_string(),
             generation: image.generation,
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed) + 1,
-            is_linked: image.linkage == Linkage::STATIC,
         };
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
@@ -333,6 +332,9 @@ impl Calling {
 
 impl Drop for Calling {
     fn drop(&mut self) {
+        if matches!(self.state, State::Pending(_)) && self.info.deadline.is_some_and(|at| at <= Instant::now()) {
+            self.instance.standing.late();
+        }
         self.end();
         self.watch.end(&self.instance.standing);
         if self.is_counted {

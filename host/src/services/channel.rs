@@ -118,7 +118,8 @@ impl Outlet {
     /// request of its own, within the same trace.
     fn info(&self, context: &Context) -> CallInfo {
         let own = self.behalf == Behalf::OWN;
-        let (inherited, deadline_is_named) = current::with(|_, call| call.map_or((None, false), |call| (call.deadline, call.deadline_is_named)));
+        let (inherited, deadline_is_named) =
+            current::with(|_, call| call.map_or((None, false), |call| (call.deadline, call.deadline_is_named)));
         let asked = context.deadline.instant();
         let request_id = RequestId::parse(context.request_id.as_bytes())
             .filter(|_| !own)

@@ -120,7 +120,10 @@ impl Report {
             tally.fail(format!("the host ended with {exit}, expected exit code 0"));
         }
         if others.messages < others.streams {
-            tally.fail(format!("{} streams of another module got {} messages", others.streams, others.messages));
+            tally.fail(format!(
+                "{} streams of another module got {} messages",
+                others.streams, others.messages
+            ));
         }
         if tally.finished() < plan.requests {
             tally.fail(format!("{} requests ended, expected at least {}", tally.finished(), plan.requests));
@@ -178,7 +181,11 @@ impl KindReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16} {:>9} {:>10} {:>10} {:>10}", "requests", "count", "p50 ms", "p99 ms", "max ms")?;
+        writeln!(
+            f,
+            "{:<16} {:>9} {:>10} {:>10} {:>10}",
+            "requests", "count", "p50 ms", "p99 ms", "max ms"
+        )?;
         for kind in &self.kinds {
             let KindReport {
                 name,
@@ -192,17 +199,26 @@ impl fmt::Display for Report {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let rows = [
             ("all requests", format!("{} with {} at once", self.requests, self.clients)),
-            ("time", format!("{:.1} s, {:.0} requests a second", self.elapsed_s, self.requests_per_s)),
+            (
+                "time",
+                format!("{:.1} s, {:.0} requests a second", self.elapsed_s, self.requests_per_s),
+            ),
             (
                 "reloads",
-                format!("{}, median {:.1} ms, slowest {:.1} ms", self.reloads, self.reload_p50_ms, self.reload_max_ms),
+                format!(
+                    "{}, median {:.1} ms, slowest {:.1} ms",
+                    self.reloads, self.reload_p50_ms, self.reload_max_ms
+                ),
             ),
             ("instances", format!("{} answered", self.instances_seen)),
             (
                 "other streams",
                 format!("{} lived, {} messages, none missing", self.other_streams, self.other_messages),
             ),
-            ("swapped streams", format!("{} ended by a drain, opened again", self.drained_streams)),
+            (
+                "swapped streams",
+                format!("{} ended by a drain, opened again", self.drained_streams),
+            ),
             ("connections", format!("{} lost", self.lost_connections)),
             (
                 "generations",

@@ -177,10 +177,7 @@ impl Tally {
         if let Some(known) = known
             && *known != answer.version
         {
-            let what = format!(
-                "instance {} answered version {}, expected {known}",
-                answer.instance, answer.version
-            );
+            let what = format!("instance {} answered version {}, expected {known}", answer.instance, answer.version);
             drop(kept);
             return self.fail(what);
         }
