@@ -174,7 +174,7 @@ impl Host {
     }
 
     /// Asks the host to end, as a service manager does.
-    pub(super) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+    pub(super) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         let id = self.child.id().context("the host has ended by itself")?;
         // The shell's own kill: the standard library knows no other signal than the one that cannot be handled.
         let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await?;
@@ -183,6 +183,11 @@ impl Host {
             .await
             .with_context(|| format!("the host did not end within {STOP:?}"))?
             .context("cannot wait for the host")
+    }
+
+    /// Keeps the host's folder, for somebody to look into, and tells where its log is.
+    pub(super) fn keep(self) -> PathBuf {
+        self.folder.keep().join("host.log")
     }
 
     /// The end of what the host printed.
@@ -209,7 +214,7 @@ fn configuration(plan: &Plan) -> String {
     let Plan { drain_ms, watch, .. } = plan;
     format!(
         "[plugins]\nwatch = {watch}\ndrain_timeout = \"{drain_ms}ms\"\n\n\
-         [log]\nlevel = \"warn\"\n\n\
+         [log]\nlevel = \"info,wharf::access=warn\"\n\n\
          [modules.greeter]\ncount_limit = 1000000\n"
     )
 }

@@ -95,7 +95,7 @@ pub(super) fn of_the_swapped_module(host: &Host, tally: &Arc<Tally>) -> Streams 
         streams.working.spawn(async move {
             let mut messages = 0;
             while !*stopped.borrow() {
-                let swaps = tally.swaps();
+                let swaps = tally.swaps_over();
                 let followed = match open_endless(address).await {
                     Ok(open) => follow(Way::Http1, open, stopped.clone(), &mut messages).await,
                     Err(error) => {
@@ -105,7 +105,7 @@ pub(super) fn of_the_swapped_module(host: &Host, tally: &Arc<Tally>) -> Streams 
                 };
                 match followed {
                     Ok(()) => {}
-                    Err(_) if tally.swaps() > swaps => drop(cut.fetch_add(1, Ordering::Relaxed)),
+                    Err(_) if tally.swaps_begun() > swaps => drop(cut.fetch_add(1, Ordering::Relaxed)),
                     Err(error) => tally.fail(format!("an endless stream of the swapped module ended without a swap: {error:#}")),
                 }
             }
