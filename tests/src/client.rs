@@ -50,7 +50,7 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &st
 ///
 /// # Errors
 /// When there is no complete answer.
-pub fn send_unix(socket: &Path, method: &str, path: &str) -> io::Result<Answer> {
+pub(crate) fn send_unix(socket: &Path, method: &str, path: &str) -> io::Result<Answer> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(LIMIT))?;
     exchange(stream, method, path, &[], &[])
