@@ -15,7 +15,10 @@ const SIDES: [&str; 4] = ["static", "linked", "plain", "tokio"];
 
 /// Rounds are interleaved and rotate who is first; each difference is between neighbours of one round.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
-    report.section("in process, ns a request (10th, 50th, 90th percentile of rounds)", "wharf-bench inprocess");
+    report.section(
+        "in process, ns a request (10th, 50th, 90th percentile of rounds)",
+        "wharf-bench inprocess",
+    );
     let rig = Rig::new(Arc::new(Alone))?;
     let sides: Vec<Side> = SIDES.iter().map(|name| rig.side(name)).collect::<Result<_>>()?;
     for (case, bar) in [
@@ -45,7 +48,13 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             } else {
                 let spread = Spread::of(pairs.map(|(time, base)| time - base).collect());
                 let bar = bar.filter(|_| *name != "linked");
-                report.figure(&format!("{}: {name} over static", case.name), spread.middle, "ns", bar, &note(spread));
+                report.figure(
+                    &format!("{}: {name} over static", case.name),
+                    spread.middle,
+                    "ns",
+                    bar,
+                    &note(spread),
+                );
             }
         }
     }

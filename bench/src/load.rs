@@ -55,7 +55,9 @@ async fn client(address: String, request: &'static [u8], until: Instant) -> Resu
         let answer = async {
             let mut have = 0;
             while length.is_none_or(|length| have < length) {
-                let room = buffer.get_mut(if length.is_none() { have.. } else { 0.. }).context("the head is too long")?;
+                let room = buffer
+                    .get_mut(if length.is_none() { have.. } else { 0.. })
+                    .context("the head is too long")?;
                 let more = read.read(room).await?;
                 if more == 0 {
                     bail!("the server closed the connection");

@@ -22,7 +22,11 @@ const PARTS: [&str; 6] = ["callgrind", "inprocess", "calls", "channel", "network
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let json = arguments.iter().position(|word| word == "--json").map(|at| arguments.remove(at)).is_some();
+    let json = arguments
+        .iter()
+        .position(|word| word == "--json")
+        .map(|at| arguments.remove(at))
+        .is_some();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut report = Report::new(json);
     match words.as_slice() {

@@ -78,7 +78,12 @@ fn rows(report: &mut Report, case: &Case, names: &[&str], runs: &[Vec<Run>]) {
     report.figure(&format!("{}: static, requests a second", case.name), speed.middle, "", None, "");
     for (name, runs) in names.iter().zip(runs).skip(1) {
         let cpu = Spread::of(runs.iter().zip(base).map(|(run, base)| run.cpu_us / base.cpu_us * 100.0).collect());
-        let speed = Spread::of(runs.iter().zip(base).map(|(run, base)| run.per_second / base.per_second * 100.0).collect());
+        let speed = Spread::of(
+            runs.iter()
+                .zip(base)
+                .map(|(run, base)| run.per_second / base.per_second * 100.0)
+                .collect(),
+        );
         let bar = Some(105.0).filter(|_| *name != "static again");
         report.figure(&format!("{}: {name}, CPU of static", case.name), cpu.middle, "%", bar, &spread(cpu));
         report.figure(

@@ -78,7 +78,11 @@ impl Report {
         command.arg(name);
         if !self.json {
             let status = command.status()?;
-            return if status.success() { Ok(()) } else { Err(anyhow!("wharf-bench {name} ended with {status}")) };
+            return if status.success() {
+                Ok(())
+            } else {
+                Err(anyhow!("wharf-bench {name} ended with {status}"))
+            };
         }
         let output = command.arg("--json").stderr(Stdio::inherit()).output()?;
         if !output.status.success() {

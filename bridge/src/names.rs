@@ -213,7 +213,14 @@ mod tests {
             assert_eq!(usize::from(id), i + 1, "{name}");
             assert_eq!(by_id(id).map(HeaderName::as_str), Some(*name));
         }
-        for unknown in ["x-unknown-name", "", "x", "sec-fetch-moda", "access-control-xxxxxxxxxxx-origin", "content-security-polizy"] {
+        for unknown in [
+            "x-unknown-name",
+            "",
+            "x",
+            "sec-fetch-moda",
+            "access-control-xxxxxxxxxxx-origin",
+            "content-security-polizy",
+        ] {
             assert_eq!(ids_of(unknown, b"gzip"), (0, 0), "{unknown}");
         }
         assert!(by_id(0).is_none() && by_id(255).is_none());

@@ -77,9 +77,7 @@ where
     let mut client = GreeterClient::new(channel);
     let mut durations = Vec::with_capacity(calls);
     for _ in 0..calls {
-        let request = HelloRequest {
-            name: "you".to_owned(),
-        };
+        let request = HelloRequest { name: "you".to_owned() };
         let started = Instant::now();
         let answer = client.hello(request).await?;
         durations.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
