@@ -86,8 +86,7 @@ fn target() -> PathBuf {
     if !target.join("debug").is_dir() {
         let partial = own.join(format!("readme-{}", std::process::id()));
         for (folder, how) in [(".fingerprint", copy as fn(&Path, &Path) -> io::Result<()>), ("build", copy), ("deps", link)] {
-            // What cannot be taken over is built.
-            drop(tree(&own.join("debug").join(folder), &partial.join("debug").join(folder), how));
+            tree(&own.join("debug").join(folder), &partial.join("debug").join(folder), how);
         }
         fs::create_dir_all(partial.join("debug")).expect("a folder for the target");
         // Another test of this file may have been first.
@@ -98,17 +97,16 @@ fn target() -> PathBuf {
     target
 }
 
-fn tree(from: &Path, to: &Path, how: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
+/// What cannot be taken over, because it is on its way out or in, is built.
+fn tree(from: &Path, to: &Path, how: fn(&Path, &Path) -> io::Result<()>) {
+    for entry in fs::read_dir(from).into_iter().flatten().flatten() {
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            tree(&entry.path(), &target, how)?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            tree(&entry.path(), &target, how);
         } else {
-            how(&entry.path(), &target)?;
+            drop(how(&entry.path(), &target));
         }
     }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
