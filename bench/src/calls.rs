@@ -53,8 +53,12 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let mut times: [Vec<f64>; 5] = Default::default();
     for _ in 0..ROUNDS {
         let round = [
-            time(CALLS, || { black_box(black_box(&native).max_level()); }),
-            time(CALLS, || { black_box(black_box(&log).max_level()); }),
+            time(CALLS, || {
+                black_box(black_box(&native).max_level());
+            }),
+            time(CALLS, || {
+                black_box(black_box(&log).max_level());
+            }),
             time(CALLS, || drop(black_box(ready(boxed())))),
             time(CALLS, || drop(black_box(ready(black_box(FfiFuture::ready(Ok::<u64, Fault>(7))))))),
             time(CALLS / 10, || drop(black_box(ready(instance.health())))),

@@ -20,12 +20,14 @@ use crate::http::gateway::{Gateway, Limits, TrustedProxies};
 use crate::http::management::{Metrics as MetricsPage, Probes};
 use crate::http::routes::Routes;
 use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
+use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
+use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::state::StateStore;
 use crate::security::{Gatekeeper, PublicOnly};
 use crate::services::{ErrorSink, Shared, Spans};
-use crate::telemetry::{LogControl, LogSink, Metrics, ModuleLog};
+use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
 /// How often gRPC health is brought up to date.
 const HEALTH_EVERY: Duration = Duration::from_millis(500);
@@ -278,16 +280,31 @@ pub fn install_panic_hook() {
             let message = wharf_plugin_api::guard::payload_message(info.payload());
             let place = info.location().map(ToString::to_string).unwrap_or_default();
             standing.panicked(&message, &place);
-            tracing::error!(
-                module.id = standing.who.module,
-                module.instance = standing.who.instance,
-                request.id = call.map(|call| call.request_id.to_string()),
-                "panicked at {place}: {message}"
-            );
+            tell_panic(standing, call, &message, &place);
             true
         });
         if !is_in_module {
             before(info);
         }
     }));
+}
+
+fn tell_panic(standing: &Standing, call: Option<&CallInfo>, message: &str, place: &str) {
+    if let Some(log) = standing.log() {
+        log.emit(&ModuleEvent {
+            module: &standing.who.module,
+            instance: standing.who.instance,
+            generation: standing.who.generation,
+            level: tracing::Level::ERROR,
+            target: "panic",
+            file: None,
+            line: None,
+            message: &format!("panicked at {place}: {message}"),
+            fields: &[],
+            spans: &[],
+            request_id: call.map(|call| &*call.request_id),
+            trace_id: call.map(|call| call.trace_id),
+            span_id: call.map(|call| call.span_id),
+        });
+    }
 }

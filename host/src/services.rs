@@ -66,6 +66,7 @@ impl Provider {
     #[must_use]
     pub fn new(standing: Arc<Standing>, manifest: Arc<Manifest>, section: String, shared: Shared) -> Self {
         let log = log::LogState::new(&standing, &shared);
+        standing.set_log(shared.log.clone());
         Self(Arc::new(Inner {
             standing,
             manifest,

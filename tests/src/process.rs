@@ -27,7 +27,16 @@ impl Process {
     /// When the program cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with_input(command, Stdio::null())
+    }
+
+    /// The same, with something to read.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let output = Arc::new(Output::default());
         if let Some(stream) = child.stdout.take() {
@@ -37,6 +46,11 @@ impl Process {
             Output::follow(&output, stream);
         }
         Self { child, output }
+    }
+
+    /// No program: what stands in the place of one that is about to start.
+    pub(crate) fn none() -> Self {
+        Self::start(&mut Command::new("true"))
     }
 
     /// The process id.
@@ -168,7 +182,7 @@ impl Output {
     clippy::disallowed_methods,
     reason = "between two looks at a condition with a deadline, in a thread of a test"
 )]
-pub(crate) fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {

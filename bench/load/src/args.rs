@@ -26,7 +26,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReloadArgs {
-    /// How many requests
+    /// How many requests at least; they go on until the last reload is over
     #[arg(long, default_value_t = 10_000)]
     requests: u64,
     /// How many reloads, spread evenly over the requests
@@ -56,7 +56,7 @@ impl ReloadArgs {
     /// Builds what is missing.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         let (wharf, libraries) = match (&self.wharf, &self.libraries) {
-            (Some(wharf), Some(libraries)) => (wharf.clone(), libraries.clone()),
+            (Some(wharf), Some(libraries)) => (std::path::absolute(wharf)?, std::path::absolute(libraries)?),
             _ => build()?,
         };
         Ok(Plan {

@@ -20,7 +20,7 @@ use anyhow::{Context as _, ensure};
 pub use report::{KindReport, Report};
 
 use host::{Build, Host};
-use report::Memory;
+use report::{Memory, Swap};
 use tally::Tally;
 use wire::Client;
 
@@ -43,7 +43,7 @@ pub struct Plan {
     pub wharf: PathBuf,
     /// Folder with the libraries of `swap-old`, `swap-new` and `greeter`.
     pub libraries: PathBuf,
-    /// How many requests.
+    /// How many requests at least; they go on until the last reload is over.
     pub requests: u64,
     /// How many reloads, spread evenly over the requests.
     pub reloads: u64,
@@ -67,7 +67,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
         plan.reloads
     );
     let [first, _] = BUILDS;
-    let host = Host::start(&plan, first).await?;
+    let mut host = Host::start(&plan, first).await?;
     let tally = Arc::new(Tally::new(plan.requests, host.module_instance().await?, first.version));
     let bystanders = streams::bystanders(&host, &tally).await?;
     let drained = streams::of_the_swapped_module(&host, &tally);
@@ -76,6 +76,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     let started = Instant::now();
     let traffic = traffic::start(&host, &tally, plan.clients).await?;
     let swaps = swap_again_and_again(&host, &plan, &tally).await;
+    tally.swaps_are_over();
     let kinds = traffic.finish().await;
     let elapsed = started.elapsed();
     let swaps = swaps?;
@@ -86,20 +87,27 @@ pub async fn run(plan: Plan) -> anyhow::Result<Report> {
     let bystanders = bystanders.finish().await;
     let after = Memory::of(&host).await?;
     let exit = host.stop().await?;
-    Ok(Report::new(&plan, &tally, kinds, swaps, (bystanders, drained), (before, after), elapsed, exit))
+    let mut report = Report::new(&plan, &tally, kinds, swaps, (bystanders, drained), (before, after), elapsed, exit);
+    if report.failed > 0 {
+        report.host_log = Some(host.keep());
+    }
+    Ok(report)
 }
 
-/// Replaces the library and reloads, evenly over the requests. Returns how long each reload took.
-async fn swap_again_and_again(host: &Host, plan: &Plan, tally: &Tally) -> anyhow::Result<Vec<Duration>> {
+/// Replaces the library and reloads, evenly over the requests.
+async fn swap_again_and_again(host: &Host, plan: &Plan, tally: &Tally) -> anyhow::Result<Vec<Swap>> {
     let mut client = Client::connect(host.http()).await?;
-    let mut took = Vec::new();
+    let mut swaps = Vec::new();
     for (number, build) in (1..=plan.reloads).zip(BUILDS.iter().cycle().skip(1)) {
         tally.wait_until_finished(plan.requests * number / (plan.reloads + 1)).await;
-        let started = Instant::now();
+        let (started, private) = (Instant::now(), host.private_bytes()?);
         tally.swap_begins();
         host.install_build(*build)?;
         let status = host.reload().await.with_context(|| format!("reload {number}"))?;
-        took.push(started.elapsed());
+        swaps.push(Swap {
+            took: started.elapsed(),
+            private,
+        });
         if status.version != build.version {
             tally.fail(format!(
                 "reload {number} reported version {}, expected {}",
@@ -109,7 +117,7 @@ async fn swap_again_and_again(host: &Host, plan: &Plan, tally: &Tally) -> anyhow
         tally.swapped(status.instance, build.version);
         probe(&mut client, tally, number, status.instance, build.version).await;
     }
-    Ok(took)
+    Ok(swaps)
 }
 
 /// The first requests after a swap must be answered by the new instance, whatever they speak.

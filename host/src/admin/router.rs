@@ -94,9 +94,24 @@ async fn disable(
     Ok(Json(parts.control.disable(&id, force).await?))
 }
 
-async fn pin(State(parts): State<AdminParts>, Path(id): Path<String>, body: Result<Json<PinnedBuild>, JsonRejection>) -> Reply<ModuleStatus> {
-    let Json(pin) = body.map_err(|e| Problem::new("request.body", e.body_text(), "send {\"version\": \"1.2.0\"}, or {} to let any build"))?;
-    tracing::info!(module.id = id, version = pin.version, hash = pin.hash, "pin asked for over the admin API");
+async fn pin(
+    State(parts): State<AdminParts>,
+    Path(id): Path<String>,
+    body: Result<Json<PinnedBuild>, JsonRejection>,
+) -> Reply<ModuleStatus> {
+    let Json(pin) = body.map_err(|e| {
+        Problem::new(
+            "request.body",
+            e.body_text(),
+            "send {\"version\": \"1.2.0\"}, or {} to let any build",
+        )
+    })?;
+    tracing::info!(
+        module.id = id,
+        version = pin.version,
+        hash = pin.hash,
+        "pin asked for over the admin API"
+    );
     Ok(Json(parts.control.pin(&id, pin).await?))
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Config, Plugins};
 use super::explain::{flatten, shown};
+use super::{Config, Plugins};
 
 /// Keys that take effect without a restart; prefixes end with a dot.
 const LIVE: &[&str] = &["log.level", "plugins.", "http.max_in_flight_per_module", "modules."];

@@ -224,7 +224,10 @@ fn what_needs_a_restart_stays_in_force_and_in_the_explanation() {
     assert_eq!(live, ["log.level", "plugins.stop_timeout"]);
     assert_eq!(taken.http.port, Some(1));
     assert_eq!(taken.plugins_dir(), old.plugins_dir());
-    assert_eq!((taken.log.level.as_str(), taken.plugins.stop_timeout), ("debug", new.plugins.stop_timeout));
+    assert_eq!(
+        (taken.log.level.as_str(), taken.plugins.stop_timeout),
+        ("debug", new.plugins.stop_timeout)
+    );
     assert_eq!(setting(&taken, "modules.a.x").value, 1);
     assert_eq!(taken.module("a"), new.module("a"));
 }

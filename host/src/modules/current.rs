@@ -257,7 +257,6 @@ mod tests {
             version: "1.0.0".into(),
             generation: 1,
             instance: 1,
-            is_linked: false,
         };
         let standing = Standing::new(who, limits);
         let visit = visit(&standing, None, None).unwrap();

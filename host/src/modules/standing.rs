@@ -4,7 +4,7 @@ mod rules;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use wharf_plugin_api::module::HealthState;
 pub use rules::{Gate, Limits, Who};
 
 use crate::domain::status::Message;
+use crate::telemetry::ModuleLog;
 
 const MESSAGES: usize = 32;
 
@@ -48,6 +49,7 @@ pub struct Standing {
     alarm: Notify,
     messages: Mutex<VecDeque<Message>>,
     checks: Mutex<BTreeMap<String, (HealthState, String)>>,
+    log: OnceLock<ModuleLog>,
 }
 
 /// A call in flight: counted from its start to the end of its response body.
@@ -79,7 +81,23 @@ impl Standing {
             alarm: Notify::new(),
             messages: Mutex::default(),
             checks: Mutex::default(),
+            log: OnceLock::new(),
         })
+    }
+
+    /// Says which host's stream its events go to. Only the first one counts.
+    pub(crate) fn set_log(&self, log: ModuleLog) {
+        let _ = self.log.set(log);
+    }
+
+    /// Where its events go.
+    pub(crate) fn log(&self) -> Option<&ModuleLog> {
+        self.log.get()
+    }
+
+    /// Whether it is an instance of code that is linked into the program.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.who.generation == 0
     }
 
     /// The gate now.
@@ -268,6 +286,16 @@ impl Standing {
         self.alarm.notified().await;
     }
 
+    /// Counts a call that was dropped at its deadline. One that was only slow is not worth a message each.
+    #[cold]
+    pub(super) fn late(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        const TEXT: &str = "a call did not answer within its deadline and was dropped";
+        if lock(&self.messages).back().is_none_or(|last| last.text != TEXT) {
+            self.message("warn", TEXT);
+        }
+    }
+
     /// Adds to the list of what happened; the oldest go.
     pub fn message(&self, level: &str, text: impl Into<String>) {
         let mut messages = lock(&self.messages);
@@ -363,7 +391,6 @@ mod tests {
                 version: "1.0.0".into(),
                 generation: 1,
                 instance: 1,
-                is_linked: false,
             },
             limits,
         )

@@ -248,7 +248,14 @@ impl Supervisor {
         let slot = self.slot(&decision.id);
         slot.set_desired(decision.desired.clone());
         match decision.action {
-            Action::Keep => Vec::new(),
+            Action::Keep => {
+                slot.look_for_file();
+                Vec::new()
+            }
+            Action::TakeDown => {
+                self.take_down(&slot, State::Disabled, "disabled by an operator").await;
+                Vec::new()
+            }
             Action::Skip { about, reason } => {
                 if !slot.is_running() {
                     slot.about(about);

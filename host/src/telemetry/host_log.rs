@@ -15,9 +15,12 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::control::LogControl;
-use super::record::{FieldValue, Origin, Record, SpanFields};
+use super::module_log::{ModuleEvent, ModuleLog};
+use super::record::{FieldValue, Record, SpanFields};
 use super::sink::LogSink;
 use crate::modules::current;
+use crate::modules::endpoint::CallInfo;
+use crate::modules::standing::Standing;
 
 /// A layer that writes events of the host. Its levels change at run time.
 #[derive(Clone, Debug)]
@@ -70,13 +73,20 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.control.allows(metadata.target(), *metadata.level()) {
             Interest::always()
+        } else if *metadata.level() <= self.control.most_verbose() {
+            // A linked-in module has levels by its id, which a callsite does not know.
+            Interest::sometimes()
         } else {
             Interest::never()
         }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.control.allows(metadata.target(), *metadata.level())
+        let (target, level) = (metadata.target(), *metadata.level());
+        in_linked(target, |standing, log, _| {
+            log.control().allows_module(&standing.who.module, target, level)
+        })
+        .unwrap_or_else(|| self.control.allows(target, level))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -114,11 +124,11 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
         }
         let spans: Vec<SpanFields<'_>> = kept.iter().map(|(name, fields)| SpanFields { name, fields }).collect();
         let metadata = event.metadata();
-        // A module that is linked in has no dispatcher of its own: its events come here, on a thread that is inside it.
-        current::with(|standing, call| {
-            let linked = standing.filter(|standing| standing.who.is_linked);
-            self.sink.write(&Record {
-                at: Timestamp::now(),
+        let was_of_a_module = in_linked(metadata.target(), |standing, log, call| {
+            log.emit(&ModuleEvent {
+                module: &standing.who.module,
+                instance: standing.who.instance,
+                generation: standing.who.generation,
                 level: *metadata.level(),
                 target: metadata.target(),
                 file: metadata.file(),
@@ -126,17 +136,38 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
                 message: &collect.message,
                 fields: &collect.fields,
                 spans: &spans,
-                origin: linked.map(|standing| Origin {
-                    module: &standing.who.module,
-                    instance: standing.who.instance,
-                    generation: standing.who.generation,
-                    request_id: call.map(|call| &*call.request_id),
-                    trace_id: call.map(|call| call.trace_id),
-                    span_id: call.map(|call| call.span_id),
-                }),
+                request_id: call.map(|call| &*call.request_id),
+                trace_id: call.map(|call| call.trace_id),
+                span_id: call.map(|call| call.span_id),
             });
         });
+        if was_of_a_module.is_some() || !self.control.allows(metadata.target(), *metadata.level()) {
+            return;
+        }
+        self.sink.write(&Record {
+            at: Timestamp::now(),
+            level: *metadata.level(),
+            target: metadata.target(),
+            file: metadata.file(),
+            line: metadata.line(),
+            message: &collect.message,
+            fields: &collect.fields,
+            spans: &spans,
+            origin: None,
+        });
     }
+}
+
+/// Runs `with` when this thread is in a linked-in module and the event is not the host's own. Such a module has no dispatcher
+/// of its own: its events come here, and go to the stream of the host whose instance it is.
+fn in_linked<R>(target: &str, with: impl FnOnce(&Standing, &ModuleLog, Option<&CallInfo>) -> R) -> Option<R> {
+    if target == "wharf" || target.starts_with("wharf::") || target.starts_with("wharf_host") {
+        return None;
+    }
+    current::with(|standing, call| {
+        let standing = standing.filter(|standing| standing.is_linked())?;
+        Some(with(standing, standing.log()?, call))
+    })
 }
 
 impl Collect {

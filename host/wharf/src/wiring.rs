@@ -9,7 +9,7 @@ mod welcome;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -110,7 +110,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let work = async {
         host.set_unready();
         // Intake first, while modules still answer what is in flight; then the modules, last the admin socket.
-        let cut = servers.stop(deadline).await;
+        let cut = servers.stop(deadline - for_modules(&config)).await;
         let unclean = host.stop(deadline).await;
         let _ = stop.send(true);
         drop(admin.await);
@@ -151,6 +151,11 @@ fn linked_modules() -> Vec<wharf_host::Root> {
 pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn StateStore>>, StateError> {
     let state = SqliteState::look_at(config.database_url().reveal()).await?;
     Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
+}
+
+/// The part of the shutdown that requests in flight do not get, so that one that never ends leaves modules time to stop.
+fn for_modules(config: &Config) -> Duration {
+    config.plugins.stop_timeout.get().min(config.shutdown.deadline.get() / 2)
 }
 
 /// Ready when the host stops.

@@ -112,7 +112,11 @@ impl Host {
 
     /// Puts a build into the folder in place of the one that is there, atomically.
     pub(super) fn install_build(&self, build: Build) -> anyhow::Result<()> {
-        install(&library(&self.libraries, build.library), &self.folder.path().join("plugins"), "swap")
+        install(
+            &library(&self.libraries, build.library),
+            &self.folder.path().join("plugins"),
+            "swap",
+        )
     }
 
     /// `wharf modules reload swap`, as an operator types it.
@@ -134,7 +138,9 @@ impl Host {
     /// The status of the node, over the admin socket.
     pub(super) async fn status(&self) -> anyhow::Result<NodeStatus> {
         let socket = self.folder.path().join("data/admin/wharf.sock");
-        let stream = UnixStream::connect(&socket).await.with_context(|| format!("{}", socket.display()))?;
+        let stream = UnixStream::connect(&socket)
+            .await
+            .with_context(|| format!("{}", socket.display()))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let request = http::Request::get("/admin/v1/status")
@@ -149,7 +155,9 @@ impl Host {
     pub(super) async fn module_instance(&self) -> anyhow::Result<u64> {
         let status = self.status().await?;
         let module = status.modules.into_iter().find(|module| module.id == "swap");
-        Ok(module.with_context(|| format!("the host has no module swap; it printed:\n{}", self.log()))?.instance)
+        Ok(module
+            .with_context(|| format!("the host has no module swap; it printed:\n{}", self.log()))?
+            .instance)
     }
 
     /// Private resident memory of the process in bytes.
@@ -166,7 +174,7 @@ impl Host {
     }
 
     /// Asks the host to end, as a service manager does.
-    pub(super) async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+    pub(super) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         let id = self.child.id().context("the host has ended by itself")?;
         // The shell's own kill: the standard library knows no other signal than the one that cannot be handled.
         let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await?;
@@ -175,6 +183,11 @@ impl Host {
             .await
             .with_context(|| format!("the host did not end within {STOP:?}"))?
             .context("cannot wait for the host")
+    }
+
+    /// Keeps the host's folder, for somebody to look into, and tells where its log is.
+    pub(super) fn keep(self) -> PathBuf {
+        self.folder.keep().join("host.log")
     }
 
     /// The end of what the host printed.
@@ -201,14 +214,18 @@ fn configuration(plan: &Plan) -> String {
     let Plan { drain_ms, watch, .. } = plan;
     format!(
         "[plugins]\nwatch = {watch}\ndrain_timeout = \"{drain_ms}ms\"\n\n\
-         [log]\nlevel = \"warn\"\n\n\
+         [log]\nlevel = \"info,wharf::access=warn\"\n\n\
          [modules.greeter]\ncount_limit = 1000000\n"
     )
 }
 
 async fn is_ready(management: SocketAddr) -> anyhow::Result<bool> {
     let mut sender = connect_http1(management).await?;
-    Ok(sender.send_request(get_request(management, "/readyz")?).await?.status().is_success())
+    Ok(sender
+        .send_request(get_request(management, "/readyz")?)
+        .await?
+        .status()
+        .is_success())
 }
 
 fn library(folder: &Path, name: &str) -> PathBuf {

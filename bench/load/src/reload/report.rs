@@ -1,6 +1,7 @@
 //! What a run tells, for people and for programs.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -48,14 +49,16 @@ pub struct Report {
     pub thread_keys_left: u64,
     /// pthread keys a reload took.
     pub thread_keys_per_reload: f64,
-    /// Private memory before the load and after all instances had drained.
+    /// Private memory before the load, and at the end, when all replaced instances had drained.
     pub private_bytes: (u64, u64),
-    /// Growth of it for each reload, what the load itself left behind included.
-    pub bytes_per_reload: i64,
+    /// Growth of it for each reload: from the median of the first quarter of all reloads to that of the last, under the same load.
+    pub private_bytes_per_reload: i64,
     /// Everything that must not happen and did.
     pub failed: u64,
     /// The first of them in words. Empty when every check held.
     pub failures: Vec<String>,
+    /// The host's log, kept when a check failed.
+    pub host_log: Option<PathBuf>,
 }
 
 /// One kind of request.
@@ -72,6 +75,14 @@ pub struct KindReport {
     pub p99_ms: f64,
     /// The slowest.
     pub max_ms: f64,
+}
+
+/// One reload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Swap {
+    pub(super) took: Duration,
+    /// Private memory when it began.
+    pub(super) private: u64,
 }
 
 /// What a host holds at one moment.
@@ -99,7 +110,7 @@ impl Report {
         plan: &Plan,
         tally: &Tally,
         kinds: Vec<Times>,
-        mut swaps: Vec<Duration>,
+        swaps: Vec<Swap>,
         (others, swapped): (Outcome, Outcome),
         (before, after): (Memory, Memory),
         elapsed: Duration,
@@ -109,14 +120,26 @@ impl Report {
             tally.fail(format!("the host ended with {exit}, expected exit code 0"));
         }
         if others.messages < others.streams {
-            tally.fail(format!("{} streams of another module got {} messages", others.streams, others.messages));
+            tally.fail(format!(
+                "{} streams of another module got {} messages",
+                others.streams, others.messages
+            ));
         }
-        if tally.finished() != plan.requests {
-            tally.fail(format!("{} requests ended, expected {}", tally.finished(), plan.requests));
+        if tally.finished() < plan.requests {
+            tally.fail(format!("{} requests ended, expected at least {}", tally.finished(), plan.requests));
         }
-        let (failed, failures, instances_seen) = tally.verdict();
-        swaps.sort_unstable();
+        let (_, _, instances_seen) = tally.verdict();
         let reloads = swaps.len() as u64;
+        let expected = before.generations + reloads;
+        if after.generations != expected && !plan.watch {
+            tally.fail(format!("{} generations were loaded, expected {expected}", after.generations));
+        }
+        if (instances_seen as u64) < reloads {
+            tally.fail(format!("{instances_seen} instances answered, expected about one for each of {reloads} reloads"));
+        }
+        let (failed, failures, _) = tally.verdict();
+        let mut took: Vec<_> = swaps.iter().map(|swap| swap.took).collect();
+        took.sort_unstable();
         let per_reload = |growth: f64| growth / (reloads.max(1) as f64);
         Self {
             requests: tally.finished(),
@@ -125,8 +148,8 @@ impl Report {
             requests_per_s: tally.finished() as f64 / elapsed.as_secs_f64(),
             kinds: kinds.iter().map(KindReport::new).collect(),
             reloads,
-            reload_p50_ms: at(&swaps, 0.5),
-            reload_max_ms: at(&swaps, 1.0),
+            reload_p50_ms: at(&took, 0.5),
+            reload_max_ms: at(&took, 1.0),
             instances_seen,
             other_streams: others.streams,
             other_messages: others.messages,
@@ -136,9 +159,10 @@ impl Report {
             thread_keys_left: after.keys_left,
             thread_keys_per_reload: per_reload(before.keys_left as f64 - after.keys_left as f64),
             private_bytes: (before.private, after.private),
-            bytes_per_reload: per_reload(after.private as f64 - before.private as f64) as i64,
+            private_bytes_per_reload: growth(&swaps) as i64,
             failed,
             failures,
+            host_log: None,
         }
     }
 }
@@ -157,7 +181,11 @@ impl KindReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16} {:>9} {:>10} {:>10} {:>10}", "requests", "count", "p50 ms", "p99 ms", "max ms")?;
+        writeln!(
+            f,
+            "{:<16} {:>9} {:>10} {:>10} {:>10}",
+            "requests", "count", "p50 ms", "p99 ms", "max ms"
+        )?;
         for kind in &self.kinds {
             let KindReport {
                 name,
@@ -171,17 +199,26 @@ impl fmt::Display for Report {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let rows = [
             ("all requests", format!("{} with {} at once", self.requests, self.clients)),
-            ("time", format!("{:.1} s, {:.0} requests a second", self.elapsed_s, self.requests_per_s)),
+            (
+                "time",
+                format!("{:.1} s, {:.0} requests a second", self.elapsed_s, self.requests_per_s),
+            ),
             (
                 "reloads",
-                format!("{}, median {:.1} ms, slowest {:.1} ms", self.reloads, self.reload_p50_ms, self.reload_max_ms),
+                format!(
+                    "{}, median {:.1} ms, slowest {:.1} ms",
+                    self.reloads, self.reload_p50_ms, self.reload_max_ms
+                ),
             ),
             ("instances", format!("{} answered", self.instances_seen)),
             (
                 "other streams",
                 format!("{} lived, {} messages, none missing", self.other_streams, self.other_messages),
             ),
-            ("swapped streams", format!("{} ended by a drain, opened again", self.drained_streams)),
+            (
+                "swapped streams",
+                format!("{} ended by a drain, opened again", self.drained_streams),
+            ),
             ("connections", format!("{} lost", self.lost_connections)),
             (
                 "generations",
@@ -196,7 +233,7 @@ impl fmt::Display for Report {
                     "{:.1} MiB before, {:.1} MiB after, {:.0} KiB for each reload",
                     mib(self.private_bytes.0),
                     mib(self.private_bytes.1),
-                    self.bytes_per_reload as f64 / 1024.0
+                    self.private_bytes_per_reload as f64 / 1024.0
                 ),
             ),
             ("failed", self.failed.to_string()),
@@ -204,8 +241,22 @@ impl fmt::Display for Report {
         for (name, value) in rows {
             writeln!(f, "{name:<16} {value}")?;
         }
-        self.failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))
+        self.failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))?;
+        self.host_log.iter().try_for_each(|log| writeln!(f, "the host's log is {}", log.display()))
     }
+}
+
+/// Bytes for each reload, from the medians of the first and the last quarter.
+fn growth(swaps: &[Swap]) -> f64 {
+    let quarter = (swaps.len() / 4).max(1);
+    let median = |part: &[Swap]| {
+        let mut bytes: Vec<_> = part.iter().map(|swap| swap.private).collect();
+        bytes.sort_unstable();
+        bytes.get(bytes.len() / 2).copied().unwrap_or_default() as f64
+    };
+    let first = swaps.get(..quarter).unwrap_or_default();
+    let last = swaps.get(swaps.len().saturating_sub(quarter)..).unwrap_or_default();
+    (median(last) - median(first)) / swaps.len().saturating_sub(quarter).max(1) as f64
 }
 
 /// The time at this share of a sorted list, in milliseconds.

@@ -75,7 +75,9 @@ pub(super) async fn bystanders(host: &Host, tally: &Arc<Tally>) -> anyhow::Resul
         streams.working.spawn(async move {
             let mut messages = 0;
             if let Err(error) = follow(way, open, stopped, &mut messages).await {
-                tally.fail(format!("a stream of another module ({way:?}) broke after {messages} messages: {error:#}"));
+                tally.fail(format!(
+                    "a stream of another module ({way:?}) broke after {messages} messages: {error:#}"
+                ));
             }
             messages
         });
@@ -93,7 +95,7 @@ pub(super) fn of_the_swapped_module(host: &Host, tally: &Arc<Tally>) -> Streams 
         streams.working.spawn(async move {
             let mut messages = 0;
             while !*stopped.borrow() {
-                let swaps = tally.swaps();
+                let swaps = tally.swaps_over();
                 let followed = match open_endless(address).await {
                     Ok(open) => follow(Way::Http1, open, stopped.clone(), &mut messages).await,
                     Err(error) => {
@@ -103,7 +105,7 @@ pub(super) fn of_the_swapped_module(host: &Host, tally: &Arc<Tally>) -> Streams 
                 };
                 match followed {
                     Ok(()) => {}
-                    Err(_) if tally.swaps() > swaps => drop(cut.fetch_add(1, Ordering::Relaxed)),
+                    Err(_) if tally.swaps_begun() > swaps => drop(cut.fetch_add(1, Ordering::Relaxed)),
                     Err(error) => tally.fail(format!("an endless stream of the swapped module ended without a swap: {error:#}")),
                 }
             }
@@ -227,9 +229,15 @@ impl Numbers {
         self.bytes.extend_from_slice(piece);
         while let Some((&[_, a, b, c, d], rest)) = self.bytes.split_first_chunk::<5>() {
             let length = u32::from_be_bytes([a, b, c, d]) as usize;
-            let Some((message, rest)) = rest.split_at_checked(length) else { break };
+            let Some((message, rest)) = rest.split_at_checked(length) else {
+                break;
+            };
             let CountResponse { number } = CountResponse::decode(message)?;
-            ensure!(u64::from(number) == self.count + 1, "found number {number}, expected {}", self.count + 1);
+            ensure!(
+                u64::from(number) == self.count + 1,
+                "found number {number}, expected {}",
+                self.count + 1
+            );
             self.count += 1;
             self.bytes = rest.to_vec();
         }

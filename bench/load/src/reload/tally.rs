@@ -1,7 +1,7 @@
 //! What all clients count together, and what counts as a failure.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,11 @@ pub(super) struct Tally {
     /// The number of finished requests that somebody waits for.
     awaited: AtomicU64,
     reached: Notify,
-    /// Swaps that were asked for.
-    swaps: AtomicU64,
+    /// Swaps that were asked for, and of these the ones that are over.
+    swaps_begun: AtomicU64,
+    swaps_over: AtomicU64,
+    /// Requests go on until all swaps are over, however many were planned.
+    is_over: AtomicBool,
     /// The instance that the last finished swap put in place: no request that starts now may be answered by an older one.
     floor: AtomicU64,
     lost_connections: AtomicU64,
@@ -67,17 +70,19 @@ impl Tally {
             finished: AtomicU64::new(0),
             awaited: AtomicU64::new(u64::MAX),
             reached: Notify::new(),
-            swaps: AtomicU64::new(0),
+            swaps_begun: AtomicU64::new(0),
+            swaps_over: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
             floor: AtomicU64::new(instance),
             lost_connections: AtomicU64::new(0),
             kept: Mutex::new(kept),
         }
     }
 
-    /// Begins the next request, if there is one left.
+    /// Begins the next request, if there is one left or a swap to come.
     pub(super) fn begin(&self) -> Option<Start> {
         let number = self.started.fetch_add(1, Ordering::SeqCst);
-        (number < self.requests).then(|| Start {
+        (number < self.requests || !self.is_over.load(Ordering::SeqCst)).then(|| Start {
             number,
             floor: self.floor.load(Ordering::SeqCst),
         })
@@ -108,18 +113,29 @@ impl Tally {
 
     /// A swap is about to be asked for.
     pub(super) fn swap_begins(&self) {
-        self.swaps.fetch_add(1, Ordering::SeqCst);
+        self.swaps_begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// There will be no more swaps.
+    pub(super) fn swaps_are_over(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
     }
 
     /// Swaps that were asked for so far.
-    pub(super) fn swaps(&self) -> u64 {
-        self.swaps.load(Ordering::SeqCst)
+    pub(super) fn swaps_begun(&self) -> u64 {
+        self.swaps_begun.load(Ordering::SeqCst)
+    }
+
+    /// Swaps that are over.
+    pub(super) fn swaps_over(&self) -> u64 {
+        self.swaps_over.load(Ordering::SeqCst)
     }
 
     /// The host says that a swap is over.
     pub(super) fn swapped(&self, instance: u64, version: &str) {
         self.kept().versions.insert(instance, version.to_owned());
         self.floor.fetch_max(instance, Ordering::SeqCst);
+        self.swaps_over.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A connection ended although nobody wanted it to.
@@ -161,10 +177,7 @@ impl Tally {
         if let Some(known) = known
             && *known != answer.version
         {
-            let what = format!(
-                "instance {} answered version {}, expected {known}",
-                answer.instance, answer.version
-            );
+            let what = format!("instance {} answered version {}, expected {known}", answer.instance, answer.version);
             drop(kept);
             return self.fail(what);
         }

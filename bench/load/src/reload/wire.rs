@@ -161,7 +161,13 @@ impl Events {
     pub(super) fn take(&mut self, piece: &[u8]) -> anyhow::Result<()> {
         self.text.push_str(std::str::from_utf8(piece)?);
         while let Some((event, rest)) = self.text.split_once("\n\n") {
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+            let field = |name: &str| {
+                event
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let (id, data, rest) = (field("id: "), field("data: "), rest.to_owned());
             ensure!(
                 id == (self.count + 1).to_string(),

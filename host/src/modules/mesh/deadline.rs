@@ -117,11 +117,15 @@ mod tests {
     fn the_shorter_named_deadline_counts_and_patience_does_not_shorten_a_named_one() {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", "10S".parse().unwrap());
-        for (inherited, deadline_is_named, expected) in [(None, false, 10), (Some(5), true, 5), (Some(20), true, 10), (Some(5), false, 10)] {
+        for (inherited, deadline_is_named, expected) in [(None, false, 10), (Some(5), true, 5), (Some(20), true, 10), (Some(5), false, 10)]
+        {
             let mut info = info(inherited.map(Duration::from_secs), deadline_is_named);
             name(&headers, &mut info);
             let left = info.deadline.unwrap().saturating_duration_since(Instant::now());
-            assert!(info.deadline_is_named && left.as_secs_f64().round() as u64 == expected, "{inherited:?} {deadline_is_named}: {left:?}");
+            assert!(
+                info.deadline_is_named && left.as_secs_f64().round() as u64 == expected,
+                "{inherited:?} {deadline_is_named}: {left:?}"
+            );
         }
         let mut untouched = info(Some(Duration::from_secs(5)), false);
         name(&HeaderMap::new(), &mut untouched);
@@ -148,7 +152,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_response_that_does_not_begin_is_late_in_any_case() {
         for deadline_is_named in [true, false] {
-            let late = keep(Box::pin(std::future::pending()), &info(Some(Duration::from_secs(1)), deadline_is_named)).await;
+            let late = keep(
+                Box::pin(std::future::pending()),
+                &info(Some(Duration::from_secs(1)), deadline_is_named),
+            )
+            .await;
             assert_eq!(late.headers().get("grpc-status").unwrap(), "4");
         }
     }

@@ -43,8 +43,6 @@ pub struct Who {
     pub generation: u64,
     /// Which instance.
     pub instance: u64,
-    /// Whether its code is linked into the program.
-    pub is_linked: bool,
 }
 
 /// Whether an instance takes calls.

@@ -140,7 +140,11 @@ impl Supervisor {
             && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
             let message = format!("found hash {hash:?}, expected 64 hex digits");
-            return Err(refused("module.pin", message, "`wharf modules show ID` shows the hash of what runs".to_owned()));
+            return Err(refused(
+                "module.pin",
+                message,
+                "`wharf modules show ID` shows the hash of what runs".to_owned(),
+            ));
         }
         self.decide_for(id, |desired| {
             desired.pinned_version = pin.version;

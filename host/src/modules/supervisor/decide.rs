@@ -38,6 +38,8 @@ pub(super) enum Action {
     Keep,
     /// It is not wanted, or waits for someone to want it.
     Skip { about: About, reason: String },
+    /// It runs and is not wanted any more.
+    TakeDown,
     /// It cannot run.
     Refuse { about: Option<About>, findings: Vec<Finding> },
     /// A library is opened, in place of what runs.
@@ -148,10 +150,10 @@ impl Supervisor {
                 Some(false) => "disabled by an operator".to_owned(),
                 _ => format!("new: `wharf modules enable {id}` to run it"),
             };
-            return if running.is_some() {
-                Action::Keep
-            } else {
-                Action::Skip { about, reason }
+            return match (&running, desired.enabled) {
+                (Some(_), Some(false)) => Action::TakeDown,
+                (Some(_), _) => Action::Keep,
+                (None, _) => Action::Skip { about, reason },
             };
         }
         if let Some(finding) = pinned(id, &about, desired) {
@@ -224,6 +226,7 @@ impl Supervisor {
                 (None, "skip", Some(reason))
             }
             Action::Keep => (from_running(), "keep", None),
+            Action::TakeDown => (from_running(), "stop", Some("disabled by an operator".to_owned())),
             Action::Skip { about, reason } => (Some(of(about)), "skip", Some(reason.clone())),
             Action::Refuse { about, findings } => {
                 let why = findings.iter().find(|f| f.is_error()).map(|f| f.what.clone());

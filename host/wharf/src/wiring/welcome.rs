@@ -104,7 +104,10 @@ impl Welcome<'_> {
         modules.into_iter().take(TRIES).filter_map(move |id| {
             let mut own = gets().filter(|row| row.module == id);
             let first = own.next()?;
-            let chosen = std::iter::once(first).chain(own).find(|row| row.path.contains('{')).unwrap_or(first);
+            let chosen = std::iter::once(first)
+                .chain(own)
+                .find(|row| row.path.contains('{'))
+                .unwrap_or(first);
             Some(format!("{}{}", self.public, filled(&chosen.path)))
         })
     }
@@ -167,7 +170,11 @@ mod tests {
             ],
         };
         let text = welcome.text("target/debug/wharf");
-        let tries: Vec<_> = text.lines().filter_map(|line| line.split_once("curl ")).map(|(_, url)| url).collect();
+        let tries: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split_once("curl "))
+            .map(|(_, url)| url)
+            .collect();
         assert_eq!(tries, ["http://127.0.0.1:8080/blog/world/world"], "{text}");
         assert!(text.contains("  look      target/debug/wharf modules list, "), "{text}");
         assert!(text.contains("1 of 5 routes need a signed-in caller"), "{text}");

@@ -87,7 +87,10 @@ async fn source(State(pipe): State<Arc<Pipe>>, Query(amount): Query<Amount>) -> 
 async fn sink(State(pipe): State<Arc<Pipe>>, body: Body) -> Result<Json<Sunk>> {
     let _live = Live::new(&pipe.live);
     let mut pieces = body.into_data_stream();
-    let mut sunk = Sunk { bytes: 0, largest_piece: 0 };
+    let mut sunk = Sunk {
+        bytes: 0,
+        largest_piece: 0,
+    };
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
         sunk.bytes += piece.len() as u64;
@@ -124,7 +127,11 @@ async fn hang(State(pipe): State<Arc<Pipe>>) -> &'static str {
 async fn trailers() -> Result<Response> {
     Response::builder()
         .header("trailer", "x-pipe-sum")
-        .body(Body::new(Trailing::new(Bytes::from_static(b"before the trailers\n"), "x-pipe-sum", "20")))
+        .body(Body::new(Trailing::new(
+            Bytes::from_static(b"before the trailers\n"),
+            "x-pipe-sum",
+            "20",
+        )))
         .map_err(Problem::internal)
 }
 

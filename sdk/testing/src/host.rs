@@ -1,0 +1,144 @@
+//! A host for tests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, Response};
+use tempfile::TempDir;
+use wharf_host::domain::status::ModuleStatus;
+use wharf_host::host::Host;
+use wharf_host::http::body::Body;
+use wharf_host::http::gateway::Gateway;
+use wharf_host::http::outbound::ServedBody;
+use wharf_host::telemetry::Captured;
+
+use crate::answer::Answer;
+use crate::builder::Builder;
+use crate::channel::Channel;
+
+/// How long modules may take to stop.
+const STOP: Duration = Duration::from_secs(10);
+
+/// A running host without sockets. Any number of them live side by side in one process. Dropping it drops its modules;
+/// [`TestHost::stop`] stops them first. What modules logged is printed when a test fails.
+#[must_use = "dropping it ends its modules"]
+pub struct TestHost {
+    host: Host,
+    gateway: Arc<Gateway>,
+    logs: Captured,
+    _folder: TempDir,
+}
+
+impl TestHost {
+    /// Says what the host is made of.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir) -> Self {
+        Self {
+            gateway: Arc::new(host.gateway()),
+            host,
+            logs,
+            _folder: folder,
+        }
+    }
+
+    /// GET of a path, with the prefix of the module: `/hello/Ada`.
+    ///
+    /// # Panics
+    /// When the path is none.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(new_request(Method::GET, path, Body::empty())).await
+    }
+
+    /// POST of a JSON body.
+    ///
+    /// # Panics
+    /// When the path is none.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+        let mut request = new_request(Method::POST, path, Body::full(body.to_string()));
+        let kind = http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+        self.request(request).await
+    }
+
+    /// Any request, answered to the end. `Request::builder()...body(Body::full("text"))` makes one.
+    ///
+    /// # Panics
+    /// When the body of the answer breaks off.
+    pub async fn request(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.open(request).await).await
+    }
+
+    /// Any request, answered as far as the head: the body of the response is read by the caller, frame by frame. Dropping
+    /// the future or the body is what a client does that hangs up.
+    pub async fn open(&self, request: Request<Body>) -> Response<ServedBody> {
+        Arc::clone(&self.gateway).handle(request, None).await
+    }
+
+    /// A channel for clients that tonic generated: `GreeterClient::new(host.grpc())`.
+    #[must_use]
+    pub fn grpc(&self) -> Channel {
+        Channel::new(Arc::clone(&self.gateway))
+    }
+
+    /// What the modules logged; `logs().wait_for(..)` waits for a line. Events of the host itself are not in it. An event of
+    /// a linked-in module counts when it is made in an entry point of the module (a handler, `init`, ...), not in a task it
+    /// spawned: such a task runs in the test's runtime, where the host does not see it.
+    pub fn logs(&self) -> &Captured {
+        &self.logs
+    }
+
+    /// Status of a module.
+    ///
+    /// # Panics
+    /// When the host has no module of that id.
+    #[must_use]
+    #[allow(clippy::panic, reason = "this is an assertion for tests")]
+    pub fn status(&self, id: &str) -> ModuleStatus {
+        let modules = self.host.host_status().modules;
+        let ids: Vec<_> = modules.iter().map(|module| module.id.clone()).collect();
+        match modules.into_iter().find(|module| module.id == id) {
+            Some(status) => status,
+            None => panic!("found no module {id:?}, expected one of {ids:?}"),
+        }
+    }
+
+    /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Stops all modules, in reverse order. Returns those that did not end cleanly within ten seconds.
+    #[must_use]
+    pub async fn stop(self) -> Vec<String> {
+        self.host.stop(Instant::now() + STOP).await
+    }
+}
+
+impl Drop for TestHost {
+    #[allow(clippy::print_stderr, reason = "for whoever reads why a test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for line in self.logs.lines() {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for TestHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TestHost").field(&self.host).finish()
+    }
+}
+
+#[allow(clippy::panic, reason = "this is an assertion for tests")]
+fn new_request(method: Method, path: &str, body: Body) -> Request<Body> {
+    match Request::builder().method(method).uri(path).body(body) {
+        Ok(request) => request,
+        Err(error) => panic!("{path:?} is no path of a request: {error}"),
+    }
+}

@@ -1,0 +1,15 @@
+//! The TestHost with the two sample modules, linked in and loaded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "test_host/apart.rs"]
+mod apart;
+#[path = "test_host/calls.rs"]
+mod calls;
+#[path = "test_host/library.rs"]
+mod library;
