@@ -117,13 +117,6 @@ impl Reader<'_> {
 }
 
 #[test]
-fn the_module_of_the_readme_is_the_example() {
-    let readme = fs::read_to_string(wharf_tests::root().join("README.md")).expect("README.md can be read");
-    let hello = fs::read_to_string(wharf_tests::root().join("examples/hello-module/src/lib.rs")).expect("the example can be read");
-    assert!(readme.contains(&format!("```rust\n{hello}```\n")), "README.md shows another hello-module than the one in examples");
-}
-
-#[test]
 fn the_copy_of_the_clone_has_what_git_knows_and_nothing_else() {
     let clone = Clone::make();
     for (path, there) in [("Cargo.toml", true), ("plugins/greeter/wharf.toml", true), (".git", false), (".wharf", false)] {

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf_tests::Process;
 
@@ -26,14 +26,25 @@ impl Terminal {
     /// Waits until these lines have appeared, in this order, with others between them. Gives the line that did not.
     pub(crate) fn wait_for(&mut self, expected: &[String], limit: Duration) -> Result<(), String> {
         let wanted: Vec<&String> = expected.iter().filter(|line| !matches!(line.trim(), "" | "...")).collect();
+        let end = Instant::now() + limit;
         for line in wanted {
-            let found = self.process.wait_for_line(limit, |number, printed| number >= self.seen && line_matches(line, printed));
-            match found {
-                Some(number) => self.seen = number + 1,
-                None => return Err(line.clone()),
-            }
+            self.seen = self.find(line, end).ok_or_else(|| line.clone())? + 1;
         }
         Ok(())
+    }
+
+    /// The number of a line that has not been seen yet; `None` when the command has ended or the time is over.
+    fn find(&mut self, line: &str, end: Instant) -> Option<usize> {
+        loop {
+            let ended = self.process.try_wait().is_some();
+            let seen = self.seen;
+            let found = self
+                .process
+                .wait_for_line(Duration::from_millis(500), |number, printed| number >= seen && line_matches(line, printed));
+            if found.is_some() || ended || Instant::now() >= end {
+                return found;
+            }
+        }
     }
 
     pub(crate) fn output(&self) -> String {
