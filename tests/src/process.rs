@@ -85,6 +85,28 @@ impl Process {
         printed.clone()
     }
 
+    /// Waits for a line that is `wanted`, by its number from 0 and its text; `None` when there is none within the limit.
+    pub fn wait_for_line(&self, limit: Duration, wanted: impl Fn(usize, &str) -> bool) -> Option<usize> {
+        let until = Instant::now() + limit;
+        let mut printed = self.output.lock();
+        loop {
+            let found = printed.lines().enumerate().find(|(number, line)| wanted(*number, line));
+            if let Some((number, _)) = found {
+                return Some(number);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            printed = self
+                .output
+                .grew
+                .wait_timeout(printed, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
     /// How the program ended, or `None` while it runs.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child
@@ -105,6 +127,11 @@ impl Process {
                 self.output()
             )
         })
+    }
+
+    /// Waits for the program to end by itself, and no longer than the limit.
+    pub fn wait_or_give_up(&mut self, limit: Duration) -> Option<ExitStatus> {
+        until(limit, || self.try_wait())
     }
 
     /// Sends a signal by its name: `TERM`, `HUP`.
