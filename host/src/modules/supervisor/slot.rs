@@ -185,7 +185,10 @@ impl Slot {
             .and_then(|running| running.file.clone())
             .filter(|file| !file.exists());
         let Some(file) = gone else { return };
-        let text = format!("{} is gone; the build that was loaded from it goes on until the host ends", file.display());
+        let text = format!(
+            "{} is gone; the build that was loaded from it goes on until the host ends",
+            file.display()
+        );
         if !life.messages.iter().any(|message| message.text == text) {
             tracing::warn!(module.id = self.id, "{text}");
             push(&mut life, "warn", text);
