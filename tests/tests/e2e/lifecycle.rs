@@ -93,7 +93,10 @@ fn checks_and_counters_of_a_module_are_seen() {
     let counted = metrics
         .lines()
         .find(|line| line.contains("lab_counted_total{") || line.starts_with("lab_counted_total "));
-    assert!(counted.is_some_and(|line| line.contains("module=\"lab\"") && line.ends_with(" 3")), "{metrics}");
+    assert!(
+        counted.is_some_and(|line| line.contains("module=\"lab\"") && line.ends_with(" 3")),
+        "{metrics}"
+    );
     for state in ["degraded", "not-serving", "serving"] {
         assert_eq!(server.get(&format!("/lab/health/{state}")).status, 200);
         server.wait_for_module("lab", state, |status| status["health"] == state);

@@ -66,7 +66,12 @@ impl Clone {
         let told = std::env::vars_os().map(|(name, _)| name);
         for name in told.filter(|name| {
             let name = name.to_string_lossy();
-            name.starts_with("WHARF_") || name.starts_with("CARGO_PKG_") || matches!(&*name, "CARGO_MANIFEST_DIR" | "CARGO_TARGET_DIR" | "MAKEFLAGS" | "MAKELEVEL" | "MFLAGS")
+            name.starts_with("WHARF_")
+                || name.starts_with("CARGO_PKG_")
+                || matches!(
+                    &*name,
+                    "CARGO_MANIFEST_DIR" | "CARGO_TARGET_DIR" | "MAKEFLAGS" | "MAKELEVEL" | "MFLAGS"
+                )
         }) {
             command.env_remove(name);
         }
@@ -81,11 +86,20 @@ impl Clone {
 /// A target folder beside the workspace's own. The first time it takes over what was built of other people's crates, so
 /// that only this repository's are built again: their files are links, since cargo replaces files and never writes into them.
 fn target() -> PathBuf {
-    let own = Path::new(metadata().get("target_directory").and_then(serde_json::Value::as_str).expect("a target folder"));
+    let own = Path::new(
+        metadata()
+            .get("target_directory")
+            .and_then(serde_json::Value::as_str)
+            .expect("a target folder"),
+    );
     let target = own.join("readme");
     if !target.join("debug").is_dir() {
         let partial = own.join(format!("readme-{}", std::process::id()));
-        for (folder, how) in [(".fingerprint", copy as fn(&Path, &Path) -> io::Result<()>), ("build", copy), ("deps", link)] {
+        for (folder, how) in [
+            (".fingerprint", copy as fn(&Path, &Path) -> io::Result<()>),
+            ("build", copy),
+            ("deps", link),
+        ] {
             tree(&own.join("debug").join(folder), &partial.join("debug").join(folder), how);
         }
         fs::create_dir_all(partial.join("debug")).expect("a folder for the target");
@@ -117,7 +131,10 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     let modified = fs::metadata(from)?.modified()?;
-    File::options().append(true).open(to)?.set_times(FileTimes::new().set_modified(modified))
+    File::options()
+        .append(true)
+        .open(to)?
+        .set_times(FileTimes::new().set_modified(modified))
 }
 
 fn link(from: &Path, to: &Path) -> io::Result<()> {
