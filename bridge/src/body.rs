@@ -20,6 +20,8 @@ pub trait Scope: Send + 'static {
     type Guard<'a>;
     /// Enters.
     fn enter(&self) -> Self::Guard<'_>;
+    /// Called once before the scope outlives the start of its call: whatever is lent must be copied.
+    fn keep(&mut self) {}
 }
 
 /// Nothing to enter.
@@ -51,10 +53,10 @@ pub struct Streaming {
 }
 
 impl Incoming {
-    /// From what came with a head.
+    /// Takes what came with a head, and leaves it empty.
     #[inline]
     #[must_use]
-    pub fn from_start(mut start: BodyStart) -> Self {
+    pub fn take(start: &mut BodyStart) -> Self {
         match start.take() {
             Taken::Empty => Self::Empty,
             Taken::Full(bytes) => Self::Full(Some(receive(bytes))),

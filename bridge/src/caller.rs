@@ -13,7 +13,7 @@ use wharf_plugin_api::waker::lend;
 use wharf_plugin_api::{Fault, FaultCode, guard_drop};
 
 use crate::body::{Incoming, Outgoing, Scope};
-use crate::context::Context;
+use crate::context::View;
 use crate::head;
 
 /// A service on the other side.
@@ -54,25 +54,34 @@ impl RemoteService {
         Ok(Self(service))
     }
 
-    /// Starts a call and polls it once. `scope` is entered whenever the other side polls the request body.
+    /// Starts a call with the head of `request` and this body, and polls it once. `scope` is entered whenever the other side polls the request body. The headers are
+    /// taken out of `request`: their map becomes that of the response.
     #[inline]
-    pub fn start<B, S>(&self, cx: &mut TaskContext<'_>, lane: u8, request: Request<B>, context: &Context, scope: S) -> Started
+    pub fn start<R, B, S>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        lane: u8,
+        request: &mut Request<R>,
+        body: B,
+        view: &View<'_>,
+        scope: S,
+    ) -> Started
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
         S: Scope,
     {
-        let (parts, body) = request.into_parts();
         let mut body = Outgoing::lazy(body).start(scope);
-        let (method, method_text) = head::method_code(&parts.method);
-        let uri = parts.uri.path_and_query().map_or("/", |pq| pq.as_str());
-        let call_context = context.lend();
-        let mut headers = parts.headers;
+        let mut headers = std::mem::take(request.headers_mut());
+        let (method, method_text) = head::method_code(request.method());
+        let uri = request.uri().path_and_query().map_or("/", |pq| pq.as_str());
+        let call_context = view.lend();
         let map: *mut HeaderMap = &raw mut headers;
         let mut target = Target {
             map,
             status: StatusCode::OK,
         };
         let mut slot = slot(&mut target);
+        let version = head::version_code(request.version());
         // SAFETY: nothing else uses the map while it is lent; `set_head` uses it only through `target`, after the other
         // side has copied the fields, which it must do before it answers.
         let code = head::lend(unsafe { &*map }, None, |fields: &[Field], values_len| {
@@ -86,7 +95,7 @@ impl RemoteService {
                 fields_len: fields.len() as u32,
                 method_text_len: method_text.len() as u16,
                 method,
-                version: head::version_code(parts.version),
+                version,
                 lane,
             };
             // SAFETY: state and table belong together; all that is lent outlives the call.
@@ -94,20 +103,13 @@ impl RemoteService {
                 ((*self.0.vt).start)(self.0.state, &raw const head, &raw mut body, waker, &raw mut slot)
             })
         });
-        let call = (code == PENDING).then(|| {
+        if code == PENDING {
+            headers.clear();
             // SAFETY: `PENDING` of `start` says that a call was written.
-            unsafe { std::mem::replace(&mut slot.call, MaybeUninit::uninit()).assume_init() }
-        });
-        match call {
-            Some(call) => {
-                headers.clear();
-                Started::Pending(PendingCall { call, spare: headers })
-            }
-            None => {
-                let status = target.status;
-                Started::Ready(finish(code, slot, status, headers))
-            }
+            let call = unsafe { std::mem::replace(&mut slot.call, MaybeUninit::uninit()).assume_init() };
+            return Started::Pending(PendingCall { call, spare: headers });
         }
+        Started::Ready(finish(code, slot, target.status, headers))
     }
 }
 
@@ -168,7 +170,7 @@ unsafe extern "C" fn set_head(ctx: *mut (), status: u16, fields: *const Field, n
 fn finish(code: u8, mut slot: ResponseSlot, status: StatusCode, headers: HeaderMap) -> Result<Response<Incoming>, Fault> {
     match code {
         READY => {
-            let mut response = Response::new(Incoming::from_start(std::mem::replace(&mut slot.body, BodyStart::empty())));
+            let mut response = Response::new(Incoming::take(&mut slot.body));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Ok(response)

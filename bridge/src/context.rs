@@ -1,52 +1,142 @@
 //! What travels beside a request: ids, trace, deadline, caller, peer.
 
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::ptr::NonNull;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use wharf_plugin_api::http::{CallContext, Lent};
 
-/// Longest text kept of a request id, a caller or a principal; longer ones are cut where they enter the host.
-const INLINE: usize = 64;
+/// Longest request id that is kept; longer ones are cut where they enter the host.
+const REQUEST_ID: usize = 64;
+/// Longest module id.
+const CALLER: usize = 40;
+
+/// What this image counts nanoseconds from.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Short text without an allocation.
 #[derive(Clone, Copy)]
-pub struct Short {
+pub struct Short<const N: usize> {
     len: u8,
-    text: [u8; INLINE],
+    /// The first `len` bytes are written.
+    text: [MaybeUninit<u8>; N],
 }
 
-impl Short {
+impl<const N: usize> Short<N> {
     /// No text.
-    pub const EMPTY: Self = Self { len: 0, text: [0; INLINE] };
+    pub const EMPTY: Self = Self {
+        len: 0,
+        text: [MaybeUninit::uninit(); N],
+    };
 
-    /// Keeps the first 64 bytes, cut at a character.
+    /// Keeps the first `N` bytes, at most 255.
+    #[inline]
     #[must_use]
-    pub fn new(text: &str) -> Self {
-        let mut end = text.len().min(INLINE);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
+    pub fn new(text: &[u8]) -> Self {
         let mut short = Self::EMPTY;
-        if let (Some(to), Some(from)) = (short.text.get_mut(..end), text.as_bytes().get(..end)) {
-            to.copy_from_slice(from);
-            short.len = end as u8;
-        }
+        let len = text.len().min(N).min(255);
+        short.len = len as u8;
+        // SAFETY: both are at least `len` bytes long, and one of them is new.
+        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), short.text.as_mut_ptr().cast(), len) };
         short
     }
 
-    /// The text.
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `new` wrote as many, and it is the only one to set `len`.
+        unsafe { std::slice::from_raw_parts(self.text.as_ptr().cast(), usize::from(self.len)) }
+    }
+
+    /// The text, up to the first byte that is no UTF-8.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let bytes = self.text.get(..usize::from(self.len)).unwrap_or_default();
-        // SAFETY: only whole characters of a `str` were copied.
-        unsafe { std::str::from_utf8_unchecked(bytes) }
+        self.as_bytes().utf8_chunks().next().map_or("", |chunk| chunk.valid())
     }
 }
 
-impl std::fmt::Debug for Short {
+impl<const N: usize> std::fmt::Debug for Short<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.as_str().fmt(f)
     }
+}
+
+/// When a caller stops waiting. Travels as a number on its maker's clock, so that passing it on asks nobody the time.
+#[derive(Clone, Copy)]
+pub struct Deadline {
+    /// `u64::MAX`: never.
+    ns: u64,
+    clock: extern "C" fn() -> u64,
+}
+
+impl Deadline {
+    /// It waits for ever.
+    pub const NEVER: Self = Self { ns: u64::MAX, clock };
+
+    /// At this moment.
+    #[inline]
+    #[must_use]
+    pub fn at(at: Instant) -> Self {
+        let ns = at.saturating_duration_since(*EPOCH).as_nanos();
+        Self {
+            ns: u64::try_from(ns).unwrap_or(u64::MAX),
+            clock,
+        }
+    }
+
+    /// The moment, if there is one.
+    #[must_use]
+    pub fn instant(self) -> Option<Instant> {
+        if self.ns == u64::MAX {
+            return None;
+        }
+        if std::ptr::fn_addr_eq(self.clock, clock as extern "C" fn() -> u64) {
+            return EPOCH.checked_add(Duration::from_nanos(self.ns));
+        }
+        let left = self.ns.saturating_sub((self.clock)());
+        Instant::now().checked_add(Duration::from_nanos(left))
+    }
+}
+
+impl From<Option<Instant>> for Deadline {
+    #[inline]
+    fn from(at: Option<Instant>) -> Self {
+        at.map_or(Self::NEVER, Self::at)
+    }
+}
+
+impl std::fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instant().fmt(f)
+    }
+}
+
+extern "C" fn clock() -> u64 {
+    u64::try_from(EPOCH.elapsed().as_nanos()).unwrap_or(u64::MAX - 1)
+}
+
+/// What travels, as the caller has it: borrowed for the start of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// W3C trace id; all zero: none.
+    pub trace_id: &'a [u8; 16],
+    /// W3C span id; all zero: none.
+    pub span_id: &'a [u8; 8],
+    /// W3C trace flags.
+    pub trace_flags: u8,
+    /// Handle of the call for services that belong to one; 0: none.
+    pub token: u64,
+    /// When the caller stops waiting.
+    pub deadline: Deadline,
+    /// Request id.
+    pub request_id: &'a [u8],
+    /// Module that calls; empty: from outside.
+    pub caller: &'a [u8],
+    /// Peer address.
+    pub peer: Option<SocketAddr>,
 }
 
 /// A [`CallContext`] in owned form, without an allocation.
@@ -60,14 +150,68 @@ pub struct Context {
     pub trace_flags: u8,
     /// Handle of the call for services that belong to one; 0: none.
     pub token: u64,
-    /// How long the caller still waits.
-    pub timeout: Option<Duration>,
-    /// Request id.
-    pub request_id: Short,
-    /// Module that calls; empty: from outside.
-    pub caller: Short,
+    /// When the caller stops waiting.
+    pub deadline: Deadline,
     /// Peer address.
     pub peer: Option<SocketAddr>,
+    /// Request id.
+    pub request_id: Short<REQUEST_ID>,
+    /// Module that calls; empty: from outside.
+    pub caller: Short<CALLER>,
+}
+
+/// What came with a call: lent while the call is started, copied when it goes on after that. Most calls do not.
+pub struct Received(Kept);
+
+enum Kept {
+    Lent(NonNull<CallContext>),
+    Own(Box<Context>),
+}
+
+// SAFETY: what is lent is only read, and the callee keeps it before it moves to another thread.
+unsafe impl Send for Received {}
+// SAFETY: as above.
+unsafe impl Sync for Received {}
+
+impl Received {
+    /// What the caller of `start` lends.
+    ///
+    /// # Safety
+    /// `lent` must be alive, or null, until [`Received::keep`] was called or this was dropped.
+    #[inline]
+    pub(crate) unsafe fn lent(lent: *const CallContext) -> Self {
+        Self(NonNull::new(lent.cast_mut()).map_or_else(|| Kept::Own(Box::default()), Kept::Lent))
+    }
+
+    /// Of one's own: for calls that came from nowhere.
+    #[must_use]
+    pub fn own(context: Context) -> Self {
+        Self(Kept::Own(Box::new(context)))
+    }
+
+    /// Makes a copy, so that it outlives the start of the call.
+    #[inline]
+    pub fn keep(&mut self) {
+        if let Kept::Lent(_) = self.0 {
+            self.0 = Kept::Own(Box::new(self.copy()));
+        }
+    }
+
+    /// A copy.
+    #[must_use]
+    pub fn copy(&self) -> Context {
+        match &self.0 {
+            // SAFETY: alive, by the promise made in `lent`.
+            Kept::Lent(lent) => unsafe { Context::copy(lent.as_ref()) },
+            Kept::Own(context) => **context,
+        }
+    }
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.copy().fmt(f)
+    }
 }
 
 impl Default for Context {
@@ -77,27 +221,25 @@ impl Default for Context {
             span_id: [0; 8],
             trace_flags: 0,
             token: 0,
-            timeout: None,
+            deadline: Deadline::NEVER,
+            peer: None,
             request_id: Short::EMPTY,
             caller: Short::EMPTY,
-            peer: None,
         }
     }
 }
 
-impl Context {
-    /// Lends it as a [`CallContext`] that points into `self`.
+impl View<'_> {
+    /// Lends it as a [`CallContext`] that points where `self` does.
+    #[inline]
     #[must_use]
-    pub fn lend(&self) -> CallContext {
+    pub(crate) fn lend(&self) -> CallContext {
         let (peer_family, peer_port, peer_addr) = match self.peer {
             None => (0, 0, [0; 16]),
             Some(peer) => match peer.ip() {
                 IpAddr::V4(ip) => {
-                    let mut addr = [0; 16];
-                    if let Some(head) = addr.first_chunk_mut::<4>() {
-                        *head = ip.octets();
-                    }
-                    (4, peer.port(), addr)
+                    let [a, b, c, d] = ip.octets();
+                    (4, peer.port(), [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
                 }
                 IpAddr::V6(ip) => (6, peer.port(), ip.octets()),
             },
@@ -105,35 +247,47 @@ impl Context {
         CallContext {
             size: size_of::<CallContext>() as u32,
             flags: u32::from(self.trace_flags),
-            trace_id: self.trace_id,
-            span_id: self.span_id,
+            trace_id: *self.trace_id,
+            span_id: *self.span_id,
             token: self.token,
-            timeout_ns: self.timeout.map_or(u64::MAX, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX)),
-            request_id: lent(self.request_id.as_str()),
-            caller: lent(self.caller.as_str()),
+            deadline_ns: self.deadline.ns,
+            clock: self.deadline.clock,
+            request_id: lent(self.request_id),
+            caller: lent(self.caller),
             peer_family,
             peer_port,
             peer_addr,
-            principal: lent(""),
+            principal: lent(b""),
+        }
+    }
+}
+
+impl Context {
+    /// The same, borrowed.
+    #[inline]
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View {
+            trace_id: &self.trace_id,
+            span_id: &self.span_id,
+            trace_flags: self.trace_flags,
+            token: self.token,
+            deadline: self.deadline,
+            request_id: self.request_id.as_bytes(),
+            caller: self.caller.as_bytes(),
+            peer: self.peer,
         }
     }
 
     /// Copies a lent one.
     ///
     /// # Safety
-    /// `lent` must be alive, or null.
+    /// The text it points to must be alive.
     #[must_use]
-    pub unsafe fn copy(lent: *const CallContext) -> Self {
-        if lent.is_null() {
-            return Self::default();
-        }
-        // SAFETY: alive by the caller's promise; ABI 1.0 has all of these fields.
-        let lent = unsafe { &*lent };
+    unsafe fn copy(lent: &CallContext) -> Self {
+        let [a, b, c, d, ..] = lent.peer_addr;
         let peer = match lent.peer_family {
-            4 => lent
-                .peer_addr
-                .first_chunk::<4>()
-                .map(|a| SocketAddr::new(Ipv4Addr::from(*a).into(), lent.peer_port)),
+            4 => Some(SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), lent.peer_port)),
             6 => Some(SocketAddr::new(Ipv6Addr::from(lent.peer_addr).into(), lent.peer_port)),
             _ => None,
         };
@@ -142,27 +296,31 @@ impl Context {
             span_id: lent.span_id,
             trace_flags: (lent.flags & 0xFF) as u8,
             token: lent.token,
-            timeout: (lent.timeout_ns != u64::MAX).then(|| Duration::from_nanos(lent.timeout_ns)),
+            deadline: Deadline {
+                ns: lent.deadline_ns,
+                clock: lent.clock,
+            },
+            peer,
             // SAFETY: lent text is alive as long as the context is.
             request_id: unsafe { short(lent.request_id) },
             // SAFETY: as above.
             caller: unsafe { short(lent.caller) },
-            peer,
         }
     }
 }
 
-fn lent(text: &str) -> Lent {
+#[inline]
+fn lent(text: &[u8]) -> Lent {
     Lent {
         ptr: text.as_ptr(),
         len: u32::try_from(text.len()).unwrap_or(0),
     }
 }
 
-unsafe fn short(lent: Lent) -> Short {
+#[inline]
+unsafe fn short<const N: usize>(lent: Lent) -> Short<N> {
     // SAFETY: alive by the caller's promise.
-    let bytes = unsafe { std::slice::from_raw_parts(lent.ptr, lent.len as usize) };
-    std::str::from_utf8(bytes).map_or(Short::EMPTY, Short::new)
+    Short::new(unsafe { std::slice::from_raw_parts(lent.ptr, lent.len as usize) })
 }
 
 #[cfg(test)]
@@ -173,21 +331,44 @@ mod tests {
     fn a_context_survives_the_crossing() {
         let sent = Context {
             trace_id: [9; 16],
-            timeout: Some(Duration::from_millis(250)),
-            request_id: Short::new("req-1"),
-            caller: Short::new("blog"),
+            deadline: Deadline::at(Instant::now() + Duration::from_secs(60)),
+            request_id: Short::new(b"req-1"),
+            caller: Short::new(b"blog"),
             peer: Some("[::1]:4000".parse().unwrap()),
             token: 77,
             ..Context::default()
         };
-        // SAFETY: `sent` is alive.
-        let got = unsafe { Context::copy(&raw const *Box::new(sent.lend())) };
+        let lent = sent.view().lend();
+        // SAFETY: `lent` and `sent` are alive until it is kept.
+        let mut got = unsafe { Received::lent(&raw const lent) };
         assert_eq!(format!("{got:?}"), format!("{sent:?}"));
+        got.keep();
+        let (_, got) = (lent, got.copy());
+        assert_eq!(format!("{got:?}"), format!("{sent:?}"));
+        assert_eq!(got.deadline.instant(), sent.deadline.instant());
     }
 
     #[test]
-    fn long_text_is_cut_at_a_character() {
+    fn a_deadline_on_a_foreign_clock_is_translated() {
+        extern "C" fn foreign() -> u64 {
+            5_000_000_000
+        }
+        let deadline = Deadline {
+            ns: 65_000_000_000,
+            clock: foreign,
+        };
+        let left = deadline.instant().unwrap().duration_since(Instant::now());
+        assert!(left > Duration::from_secs(55) && left <= Duration::from_secs(60), "{left:?}");
+        let past = Deadline { ns: 1, clock: foreign };
+        assert!(past.instant().unwrap() <= Instant::now());
+        assert_eq!(Deadline::NEVER.instant(), None);
+    }
+
+    #[test]
+    fn long_text_is_cut_and_read_up_to_the_first_broken_character() {
         let long = "ä".repeat(40);
-        assert_eq!(Short::new(&long).as_str(), "ä".repeat(32));
+        assert_eq!(Short::<64>::new(long.as_bytes()).as_str(), "ä".repeat(32));
+        assert_eq!(Short::<5>::new(long.as_bytes()).as_str(), "ää");
+        assert_eq!(Short::<5>::EMPTY.as_str(), "");
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use wharf_plugin_api::http::Field;
 
-use crate::names;
+use crate::{names, shapes};
 
 const ON_STACK: usize = 32;
 
@@ -45,36 +45,50 @@ pub(crate) fn lend<R>(map: &HeaderMap, skip: Option<&HeaderName>, with: impl FnO
 fn field(name: &HeaderName, value: &HeaderValue, values_len: &mut u32) -> Field {
     let text = name.as_str();
     let bytes = value.as_bytes();
-    *values_len += bytes.len() as u32;
+    let (name_id, value_id) = names::ids_of(text, bytes);
+    if value_id == 0 {
+        *values_len += bytes.len() as u32;
+    }
     Field {
         value: bytes.as_ptr(),
         name: text.as_ptr(),
         value_len: bytes.len() as u32,
         name_len: text.len() as u16,
-        name_id: names::id_of(text),
-        flags: u8::from(value.is_sensitive()),
+        name_id,
+        flags: u8::from(value.is_sensitive()) | value_id << 1,
     }
 }
 
-/// Copies lent fields into `map`, all values (and `extra` before them) into one block; returns the part that holds `extra`.
+/// Copies lent fields into `map`, all values without an id (and `extra` before them) into one block; returns the part that
+/// holds `extra`.
 ///
 /// # Safety
-/// `fields` and what they point to must be alive, `values_len` must be the sum of their lengths, names must be valid
-/// lower-case header names and values valid header values, as `http` itself checked on the other side.
+/// `fields` and what they point to must be alive, `values_len` must be the sum of the lengths of values without an id, names
+/// must be valid lower-case header names and values valid header values, as `http` itself checked on the other side.
 #[inline]
 pub(crate) unsafe fn copy(fields: &[Field], values_len: u32, extra: &[u8], map: &mut HeaderMap) -> Bytes {
     // SAFETY: passed on.
-    let block = unsafe { Block::gather(fields, extra.len() + values_len as usize, extra) };
-    map.reserve(fields.len());
-    let mut at = extra.len();
-    for field in fields {
-        let end = at + field.value_len as usize;
-        // SAFETY: the bytes come from a `HeaderValue` of the other side.
-        let mut value = unsafe { HeaderValue::from_maybe_shared_unchecked(block.slice(at..end)) };
-        at = end;
-        if field.flags & 1 != 0 {
-            value.set_sensitive(true);
+    let mut block = unsafe { Block::gather(fields, extra.len() + values_len as usize, extra) };
+    let first = if values_len == 0 {
+        std::mem::take(&mut block)
+    } else {
+        block.split_to(extra.len())
+    };
+    if map.capacity() == 0
+        && fields.len() >= shapes::SHORTEST
+        && let Some(mut made) = shapes::map_for(fields)
+    {
+        for (to, field) in made.values_mut().zip(fields) {
+            // SAFETY: passed on.
+            *to = unsafe { value(field, &mut block) };
         }
+        *map = made;
+        return first;
+    }
+    map.reserve(fields.len());
+    for field in fields {
+        // SAFETY: passed on.
+        let value = unsafe { value(field, &mut block) };
         match names::by_id(field.name_id) {
             Some(name) => drop(map.append(name, value)),
             None => {
@@ -86,7 +100,39 @@ pub(crate) unsafe fn copy(fields: &[Field], values_len: u32, extra: &[u8], map: 
             }
         }
     }
-    block.slice(..extra.len())
+    first
+}
+
+/// The value of a field: a known one, or the next bytes of the block.
+///
+/// # Safety
+/// As in [`copy`].
+#[inline]
+unsafe fn value(field: &Field, block: &mut Bytes) -> HeaderValue {
+    let value_id = field.flags >> 1;
+    let mut value = if value_id == 0 {
+        // The last one takes the block itself: one count less to take and to give.
+        let bytes = if field.value_len as usize == block.len() {
+            std::mem::take(block)
+        } else {
+            block.split_to(field.value_len as usize)
+        };
+        // SAFETY: the bytes come from a `HeaderValue` of the other side.
+        unsafe { HeaderValue::from_maybe_shared_unchecked(bytes) }
+    } else if let Some(known) = names::value_by_id(value_id) {
+        known.clone()
+    } else {
+        // A value of a longer table than ours.
+        // SAFETY: alive by the caller's promise, and from a `HeaderValue` of the other side.
+        unsafe {
+            let text = std::slice::from_raw_parts(field.value, field.value_len as usize);
+            HeaderValue::from_maybe_shared_unchecked(Bytes::copy_from_slice(text))
+        }
+    };
+    if field.flags & 1 != 0 {
+        value.set_sensitive(true);
+    }
+    value
 }
 
 /// Bytes that are gathered in place, in the one allocation that `Bytes::from_owner` makes.
@@ -121,7 +167,7 @@ impl Block<0> {
             _ => {
                 let mut all = Vec::with_capacity(len);
                 all.extend_from_slice(extra);
-                for field in fields {
+                for field in fields.iter().filter(|field| field.flags >> 1 == 0) {
                     // SAFETY: alive by the caller's promise.
                     all.extend_from_slice(unsafe { std::slice::from_raw_parts(field.value, field.value_len as usize) });
                 }
@@ -154,6 +200,9 @@ impl<const N: usize> Block<N> {
             std::ptr::copy_nonoverlapping(self.extra, to, self.extra_len);
             to = to.add(self.extra_len);
             for field in std::slice::from_raw_parts(self.fields, self.fields_len) {
+                if field.flags >> 1 != 0 {
+                    continue;
+                }
                 std::ptr::copy_nonoverlapping(field.value, to, field.value_len as usize);
                 to = to.add(field.value_len as usize);
             }
@@ -261,9 +310,43 @@ mod tests {
             let mut secret = HeaderValue::from_static("token");
             secret.set_sensitive(true);
             map.insert("authorization", secret);
+            map.append("accept", HeaderValue::from_static("*/*"));
+            map.append("accept", HeaderValue::from_static(""));
+            map.append("accept-encoding", HeaderValue::from_static("gzip, deflate, br, zstd"));
+            for _ in 0..3 {
+                assert_eq!(crossed(&map), map);
+            }
             let got = crossed(&map);
-            assert_eq!(got, map);
             assert!(got["authorization"].is_sensitive());
         }
+    }
+
+    #[test]
+    fn known_shapes_carry_the_values_of_each_request() {
+        for i in 0..5 {
+            let mut map = HeaderMap::new();
+            for (name, value) in [("host", "h"), ("accept", "*/*"), ("cookie", "c"), ("user-agent", "u")] {
+                map.insert(name, HeaderValue::from_str(&format!("{value}{i}")).unwrap());
+            }
+            map.insert("te", HeaderValue::from_static("trailers"));
+            assert_eq!(crossed(&map), map);
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_longer_table_is_read_as_text() {
+        let mut map = HeaderMap::new();
+        map.insert("accept", HeaderValue::from_static("*/*"));
+        let got = lend(&map, None, |fields, len| {
+            let mut fields = fields.to_vec();
+            fields[0].flags = 127 << 1;
+            fields[0].name_id = 255;
+            let mut out = HeaderMap::new();
+            // SAFETY: lent by the line above.
+            let extra = unsafe { copy(&fields, len, b"/", &mut out) };
+            assert_eq!(&extra[..], b"/");
+            out
+        });
+        assert_eq!(got, map);
     }
 }

@@ -110,6 +110,12 @@ impl Config {
         change::between(self, newer)
     }
 
+    /// What is in force once a running host has read `newer`: what counts only after a restart stays as it is.
+    #[must_use]
+    pub fn taking(&self, newer: &Self) -> Self {
+        change::taking(self, newer)
+    }
+
     /// Whether the `--dev` defaults are in force.
     #[must_use]
     pub fn is_dev(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::grpc::surfaces::Surfaces;
 use crate::http::gateway::{Gateway, Limits, TrustedProxies};
 use crate::http::management::{Metrics as MetricsPage, Probes};
 use crate::http::routes::Routes;
-use crate::modules::control::{Answer, Control, ControlError, Plan, RouteRow};
+use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
@@ -158,15 +158,16 @@ impl Host {
         self.0.mesh.use_loopback(address);
     }
 
-    /// Takes a new configuration; modules whose section changed get a new instance at the next [`Control::rescan`].
+    /// Takes what a new configuration changes without a restart ([`Config::taking`]); modules whose section changed get a new instance at the next [`Control::rescan`].
     ///
     /// # Errors
     /// When it would trust more than the one in force; nothing is taken then.
     pub fn reconfigure(&self, config: &Config) -> Result<(), ControlError> {
-        let settings = settings::from_config(config, tokio::runtime::Handle::current().metrics().num_workers());
+        let config = self.config().taking(config);
+        let settings = settings::from_config(&config, tokio::runtime::Handle::current().metrics().num_workers());
         let changed = self.0.supervisor.set_settings(settings)?;
         self.0.renew.lock().unwrap_or_else(PoisonError::into_inner).extend(changed);
-        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(())
     }
 
@@ -215,6 +216,10 @@ impl Control for Host {
 
     fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus> {
         Box::pin(self.0.supervisor.disable_module(id, force))
+    }
+
+    fn pin<'a>(&'a self, id: &'a str, pin: PinnedBuild) -> Answer<'a, ModuleStatus> {
+        Box::pin(self.0.supervisor.pin_module(id, pin))
     }
 
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {

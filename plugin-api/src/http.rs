@@ -47,7 +47,8 @@ pub struct Field {
     pub name_len: u16,
     /// See above. Ids are part of the ABI: they are only ever appended.
     pub name_id: u8,
-    /// Bit 0: sensitive, never to be logged or indexed.
+    /// Bit 0: sensitive, never to be logged or indexed. Bits 1 to 7: index into [`crate::http::names::VALUES`] plus one,
+    /// or 0; `value` and `value_len` are set all the same.
     pub flags: u8,
 }
 
@@ -75,8 +76,11 @@ pub struct CallContext {
     pub span_id: [u8; 8],
     /// Handle of the call for services that belong to one; 0 when there is none.
     pub token: u64,
-    /// Nanoseconds until the caller stops waiting; `u64::MAX` when it waits for ever.
-    pub timeout_ns: u64,
+    /// When the caller stops waiting, in nanoseconds as `clock` counts them; `u64::MAX` when it waits for ever.
+    pub deadline_ns: u64,
+    /// Monotonic nanoseconds since some moment. Any thread may call it at any time, long after the call too: it belongs
+    /// to an image, which is never unmapped. So nobody asks the time for a deadline that nobody looks at.
+    pub clock: extern "C" fn() -> u64,
     /// Request id, visible ASCII.
     pub request_id: Lent,
     /// Module that calls; empty when the call came from outside.
@@ -105,7 +109,7 @@ pub struct RequestHead {
     pub call: *const CallContext,
     /// Bytes of the URI.
     pub uri_len: u32,
-    /// Sum of all `value_len`.
+    /// Sum of the `value_len` of all fields without an index of a known value: what the receiver has to copy.
     pub values_len: u32,
     /// Number of fields.
     pub fields_len: u32,
@@ -259,7 +263,7 @@ pub struct BodyVt {
 pub struct FrameSlot {
     /// For `set_trailers`.
     pub ctx: *mut (),
-    /// Called before [`TRAILERS`] is returned, with lent fields and the sum of their value lengths.
+    /// Called before [`TRAILERS`] is returned, with lent fields, their number, and `values_len` as in [`RequestHead`].
     pub set_trailers: unsafe extern "C" fn(*mut (), *const Field, u32, u32),
     /// Written before [`DATA`] is returned.
     pub data: std::mem::MaybeUninit<FfiBytes>,
@@ -278,7 +282,7 @@ impl std::fmt::Debug for FrameSlot {
 pub struct ResponseSlot {
     /// For `set_head`.
     pub ctx: *mut (),
-    /// Called once before [`READY`] is returned: status, lent fields, their number, the sum of their value lengths.
+    /// Called once before [`READY`] is returned: status, lent fields, their number, `values_len` as in [`RequestHead`].
     pub set_head: unsafe extern "C" fn(*mut (), u16, *const Field, u32, u32),
     /// Written before [`READY`] is returned; empty on entry.
     pub body: BodyStart,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use crate::config::Setting;
 use crate::domain::status::{HostStatus, ModuleStatus};
-use crate::modules::control::{Control, Plan, RouteRow};
+use crate::modules::control::{Control, PinnedBuild, Plan, RouteRow};
 use crate::telemetry::LogControl;
 
 /// What the API is made over.
@@ -52,6 +52,7 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/modules/{id}", get(module))
         .route("/modules/{id}/enable", post(enable))
         .route("/modules/{id}/disable", post(disable))
+        .route("/modules/{id}/pin", put(pin))
         .route("/modules/{id}/reload", post(reload))
         .route("/plan", get(plan))
         .route("/routes", get(routes))
@@ -91,6 +92,27 @@ async fn disable(
         query.map_err(|e| Problem::new("request.query", e.body_text(), "the only key is force=true or force=false"))?;
     tracing::info!(module.id = id, force, "disable asked for over the admin API");
     Ok(Json(parts.control.disable(&id, force).await?))
+}
+
+async fn pin(
+    State(parts): State<AdminParts>,
+    Path(id): Path<String>,
+    body: Result<Json<PinnedBuild>, JsonRejection>,
+) -> Reply<ModuleStatus> {
+    let Json(pin) = body.map_err(|e| {
+        Problem::new(
+            "request.body",
+            e.body_text(),
+            "send {\"version\": \"1.2.0\"}, or {} to let any build",
+        )
+    })?;
+    tracing::info!(
+        module.id = id,
+        version = pin.version,
+        hash = pin.hash,
+        "pin asked for over the admin API"
+    );
+    Ok(Json(parts.control.pin(&id, pin).await?))
 }
 
 async fn reload(State(parts): State<AdminParts>, Path(id): Path<String>) -> Reply<ModuleStatus> {

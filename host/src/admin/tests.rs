@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::status::{Desired, HostStatus, Linkage, ModuleStatus, State};
-use crate::modules::control::{Answer, Control, ControlError, Plan, RouteRow};
+use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 use crate::telemetry::LogControl;
 
 /// A host with one module, `blog`, that remembers what was asked.
@@ -72,6 +72,9 @@ impl Control for Fake {
     fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus> {
         let reply = if force { Self::blog(id) } else { Err(error("module.needed")) };
         self.ask(format!("disable {id} {force}"), reply)
+    }
+    fn pin<'a>(&'a self, id: &'a str, pin: PinnedBuild) -> Answer<'a, ModuleStatus> {
+        self.ask(format!("pin {id} {:?} {:?}", pin.version, pin.hash), Self::blog(id))
     }
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {
         self.ask(format!("reload {id}"), Err(error("internal")))
@@ -176,6 +179,15 @@ async fn every_route_reaches_the_host_and_refusals_are_problems() {
         ("POST", "/modules/blog/disable?force=true", "", 200, "disable blog true"),
         ("POST", "/modules/blog/disable?force=perhaps", "", 400, ""),
         ("POST", "/modules/blog/reload", "", 500, "reload blog"),
+        (
+            "PUT",
+            "/modules/blog/pin",
+            "{\"version\":\"1.2.0\"}",
+            200,
+            "pin blog Some(\"1.2.0\") None",
+        ),
+        ("PUT", "/modules/blog/pin", "{}", 200, "pin blog None None"),
+        ("PUT", "/modules/blog/pin", "{\"tag\":\"1.2.0\"}", 400, ""),
         ("POST", "/rescan", "", 200, "rescan"),
         ("GET", "/log", "", 200, ""),
         ("PUT", "/log", "{\"directives\":\"blog=debug\"}", 200, "log blog=debug"),

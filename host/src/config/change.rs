@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Config;
 use super::explain::{flatten, shown};
+use super::{Config, Plugins};
 
 /// Keys that take effect without a restart; prefixes end with a dot.
-const LIVE: &[&str] = &["log.level", "plugins.", "http.request_timeout", "http.max_in_flight_per_module"];
+const LIVE: &[&str] = &["log.level", "plugins.", "http.max_in_flight_per_module", "modules."];
+/// Exceptions: the folder is opened and watched once.
+const FIXED: &[&str] = &["plugins.dir", "plugins.watch"];
 
 /// What is different.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -58,6 +60,29 @@ pub(super) fn between(old: &Config, new: &Config) -> Changes {
     Changes { host, modules }
 }
 
+/// What is in force once `newer` was read by a host that runs with `old`.
+pub(super) fn taking(old: &Config, newer: &Config) -> Config {
+    let mut taken = old.clone();
+    taken.log.level.clone_from(&newer.log.level);
+    taken.http.max_in_flight_per_module = newer.http.max_in_flight_per_module;
+    taken.plugins = Plugins {
+        dir: old.plugins.dir.clone(),
+        watch: old.plugins.watch,
+        ..newer.plugins.clone()
+    };
+    taken.modules.clone_from(&newer.modules);
+    let staying = old.explain().into_iter().filter(|setting| !is_live(&setting.path));
+    let taking = newer.explain().into_iter().filter(|setting| is_live(&setting.path));
+    taken.settings = staying.chain(taking).collect();
+    taken.settings.sort_by(|a, b| a.path.cmp(&b.path));
+    taken
+}
+
+fn is_live(path: &str) -> bool {
+    let live = |key: &&str| path == *key || (key.ends_with('.') && path.starts_with(*key));
+    LIVE.iter().any(|key| live(key)) && !FIXED.contains(&path)
+}
+
 fn leaves(config: &Config) -> BTreeMap<Vec<String>, Value> {
     let mut tree = serde_json::to_value(config).unwrap_or_default();
     if let Value::Object(sections) = &mut tree {
@@ -73,11 +98,7 @@ fn leaves(config: &Config) -> BTreeMap<Vec<String>, Value> {
 fn change(path: &[String], before: &BTreeMap<Vec<String>, Value>, after: &BTreeMap<Vec<String>, Value>) -> Change {
     let dotted = path.join(".");
     let value = |side: &BTreeMap<Vec<String>, Value>| side.get(path).map(|value| shown(path, value.clone(), false));
-    let live = LIVE
-        .iter()
-        .any(|key| dotted == *key || (key.ends_with('.') && dotted.starts_with(key)));
-    // The folder itself is opened and watched once.
-    let restart_needed = !live || dotted == "plugins.dir" || dotted == "plugins.watch";
+    let restart_needed = !is_live(&dotted);
     Change {
         old: value(before),
         new: value(after),

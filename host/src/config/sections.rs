@@ -36,9 +36,9 @@ pub struct Plugins {
     pub max_file_size: ByteSize,
     /// How long an old instance may finish what is in flight.
     pub drain_timeout: Period,
-    /// How long create, migrate and start may take together.
+    /// How long create, start and the first health check may take, each.
     pub start_timeout: Period,
-    /// How long stop may take.
+    /// How long stop and drop may take, each.
     pub stop_timeout: Period,
     /// A load is refused when fewer pthread keys than this would be left.
     pub reserve_thread_keys: u32,
@@ -115,15 +115,15 @@ pub struct Http {
     pub port: Option<u16>,
     /// Certificate and key; plain HTTP without.
     pub tls: Option<Tls>,
-    /// How long a client may take to send a request head.
+    /// How long a client may take to send a request head; on HTTP/1.1 also how long a connection may wait for the next request.
     pub header_timeout: Period,
     /// Longest request head.
     pub max_header_bytes: ByteSize,
     /// Longest request body.
     pub max_body_bytes: ByteSize,
-    /// How long a connection may be open without a request.
+    /// How long an HTTP/2 connection may be open without a request.
     pub idle_timeout: Period,
-    /// How long a client may take between two pieces of a body, either way.
+    /// How long a client may take to send the next KiB of a body, and how long it may refuse to read what is sent to it.
     pub body_idle_timeout: Period,
     /// Connections at once; more wait to be accepted.
     pub max_connections: u32,

@@ -205,6 +205,34 @@ fn a_second_reading_tells_what_changed() {
 }
 
 #[test]
+fn what_needs_a_restart_stays_in_force_and_in_the_explanation() {
+    let old = load("[http]\nport = 1\n[plugins]\ndir = \"/old\"\n", &[]).unwrap();
+    let text = "[log]\nlevel = \"debug\"\n[http]\nport = 2\nrequest_timeout = \"1s\"\n[plugins]\ndir = \"/new\"\nstop_timeout = \"1s\"\n[modules.a]\nx = 1\n";
+    let new = load(text, &[]).unwrap();
+    let taken = old.taking(&new);
+    let mut live = Vec::new();
+    for change in old.changes(&new).host {
+        let shown = setting(&taken, &change.path).value;
+        let expected = if change.restart_needed {
+            setting(&old, &change.path).value
+        } else {
+            live.push(change.path.clone());
+            setting(&new, &change.path).value
+        };
+        assert_eq!(shown, expected, "{}", change.path);
+    }
+    assert_eq!(live, ["log.level", "plugins.stop_timeout"]);
+    assert_eq!(taken.http.port, Some(1));
+    assert_eq!(taken.plugins_dir(), old.plugins_dir());
+    assert_eq!(
+        (taken.log.level.as_str(), taken.plugins.stop_timeout),
+        ("debug", new.plugins.stop_timeout)
+    );
+    assert_eq!(setting(&taken, "modules.a.x").value, 1);
+    assert_eq!(taken.module("a"), new.module("a"));
+}
+
+#[test]
 fn module_sections_must_be_tables_named_by_ids() {
     let found = problems("[modules]\nBlog = { a = 1 }\nmail = 3", &[]);
     assert_eq!(

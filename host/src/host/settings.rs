@@ -1,15 +1,21 @@
 //! From the configuration to what each part of the host goes by.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::{Config, TrustMode as Mode};
 use crate::http::gateway::{Limits, TrustedProxies, proxies::ForwardedBy};
+use crate::http::inbound::Pace;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
 use crate::modules::trust::{TrustMode, TrustPolicy, TrustedKey};
 
 /// Threads of the host that no module can block.
 const SPARE_WORKERS: usize = 2;
+/// A piece of a request body: less than this in `http.body_idle_timeout` is too slow.
+const PIECE: u64 = 1024;
+/// Longer than any host runs, and short enough to be added to a point in time.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// For the supervisor. `workers` is the number of threads of the runtime.
 pub(super) fn from_config(config: &Config, workers: usize) -> Settings {
@@ -55,7 +61,7 @@ fn trust(config: &Config) -> TrustPolicy {
             .map(|key| TrustedKey {
                 id: key.id.clone(),
                 public: key.public.clone(),
-                not_before: None,
+                not_before: key.not_before,
                 expires: key.expires,
                 revoked: key.revoked,
             })
@@ -65,14 +71,18 @@ fn trust(config: &Config) -> TrustPolicy {
     }
 }
 
-/// For the public listener.
+/// For the public listener. A time of zero is no limit.
 pub(super) fn limits(config: &Config) -> Limits {
     let http = &config.http;
+    let body_idle = Some(http.body_idle_timeout.get()).filter(|time| !time.is_zero());
     Limits {
         connections: http.max_connections as usize,
         header_bytes: usize::try_from(http.max_header_bytes.0).unwrap_or(usize::MAX),
         header_timeout: http.header_timeout.get(),
+        idle_timeout: Some(http.idle_timeout.get()).filter(|time| !time.is_zero()).unwrap_or(FOREVER),
         body_bytes: http.max_body_bytes.0,
+        body_pace: body_idle.map(|window| Pace { bytes: PIECE, window }),
+        write_timeout: body_idle.unwrap_or(FOREVER),
         request_timeout: Some(http.request_timeout.get()).filter(|time| !time.is_zero()),
         ..Limits::default()
     }
@@ -87,4 +97,49 @@ pub(super) fn proxies(config: &Config) -> TrustedProxies {
         .filter_map(|network| network.to_string().parse().ok())
         .collect();
     TrustedProxies::new(networks, ForwardedBy::Forwarded)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::config::{Period, TrustKey};
+
+    #[test]
+    fn the_times_of_the_configuration_are_those_of_the_listener() {
+        let mut config = Config::default();
+        config.http.idle_timeout = Period::secs(7);
+        config.http.body_idle_timeout = Period::secs(8);
+        config.http.request_timeout = Period::secs(9);
+        let limits = limits(&config);
+        let seconds = |time: Duration| time.as_secs();
+        assert_eq!(seconds(limits.idle_timeout), 7);
+        assert_eq!((seconds(limits.write_timeout), seconds(limits.body_pace.unwrap().window)), (8, 8));
+        assert_eq!(limits.request_timeout.map(seconds), Some(9));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let mut config = Config::default();
+        config.http.idle_timeout = Period::secs(0);
+        config.http.body_idle_timeout = Period::secs(0);
+        config.http.request_timeout = Period::secs(0);
+        let limits = limits(&config);
+        assert_eq!((limits.idle_timeout, limits.write_timeout), (FOREVER, FOREVER));
+        assert!(limits.body_pace.is_none() && limits.request_timeout.is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_not_valid_yet_stays_so() {
+        let mut config = Config::default();
+        let not_before = Some("2030-01-01T00:00:00Z".parse().unwrap());
+        config.plugins.trust.keys.push(TrustKey {
+            id: "next".to_owned(),
+            public: String::new(),
+            not_before,
+            expires: None,
+            revoked: false,
+        });
+        assert_eq!(from_config(&config, 4).trust.keys[0].not_before, not_before);
+    }
 }

@@ -365,6 +365,7 @@ impl Door {
             trace_flags: trace.flags,
             peer,
             deadline: clock.deadline_for_module(),
+            deadline_is_named: explicit.is_some(),
             caller: None,
         };
         let call = Call {

@@ -48,7 +48,7 @@ pub struct PlannedModule {
     pub file: Option<String>,
     /// SHA-256 of the file, hex.
     pub hash: Option<String>,
-    /// `load`, `replace`, `keep`, `skip` (disabled or not enabled yet) or `refuse`.
+    /// `load`, `replace`, `keep`, `skip` (disabled or not enabled yet), `stop` or `refuse`.
     pub action: String,
     /// Why, where `action` needs a reason.
     pub reason: Option<String>,
@@ -69,6 +69,16 @@ pub struct RouteRow {
     pub policy: Policy,
 }
 
+/// Which builds of a module may be loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PinnedBuild {
+    /// Only this version.
+    pub version: Option<String>,
+    /// Only a file with this SHA-256, 64 hex digits.
+    pub hash: Option<String>,
+}
+
 /// A running host, as its operators see it.
 pub trait Control: Send + Sync + 'static {
     /// Status of the node and of every module.
@@ -81,9 +91,11 @@ pub trait Control: Send + Sync + 'static {
     fn enable<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
     /// Marks a module as unwanted, drains and stops it. `module.needed` unless `force` when others require it.
     fn disable<'a>(&'a self, id: &'a str, force: bool) -> Answer<'a, ModuleStatus>;
+    /// Lets only these builds of a module be loaded from now on; what runs goes on. An empty [`PinnedBuild`] lets any.
+    fn pin<'a>(&'a self, id: &'a str, pin: PinnedBuild) -> Answer<'a, ModuleStatus>;
     /// Loads the file that is in the folder now beside the running build and swaps.
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
-    /// Re-reads configuration and folder; loads what is new, reloads what changed.
+    /// Looks at the folder again; loads what is new, replaces what changed.
     fn rescan(&self) -> Answer<'_, Plan>;
     /// All routes that are served now.
     fn routes(&self) -> Answer<'_, Vec<RouteRow>>;

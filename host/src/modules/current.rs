@@ -39,11 +39,75 @@ struct Frame {
     call: *const CallInfo,
 }
 
+/// What a thread knows of itself: without a destructor, so that reading it asks nothing first.
+struct Here {
+    frame: Cell<Frame>,
+    /// Null before the first visit; kept alive by `SEAT`.
+    place: Cell<*const Place>,
+    /// Which standing the place names, to see without a lock whether it is the same.
+    named: Cell<*const Standing>,
+}
+
+const OUTSIDE: Frame = Frame {
+    standing: std::ptr::null(),
+    call: std::ptr::null(),
+};
+
 thread_local! {
-    static CURRENT: Cell<Frame> = const { Cell::new(Frame { standing: std::ptr::null(), call: std::ptr::null() }) };
-    static PLACE: Arc<Place> = take_place();
-    /// Which standing `PLACE` names, to see without a lock whether it is the same.
-    static NAMED: Cell<*const Standing> = const { Cell::new(std::ptr::null()) };
+    static HERE: Here = const { Here { frame: Cell::new(OUTSIDE), place: Cell::new(std::ptr::null()), named: Cell::new(std::ptr::null()) } };
+    static SEAT: Seat = Seat::take();
+}
+
+/// Keeps this thread's place until the thread ends.
+struct Seat(Arc<Place>);
+
+impl Seat {
+    fn take() -> Self {
+        start_watchdog();
+        let place = Arc::new(Place::default());
+        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|known| known.strong_count() > 0);
+        places.push(Arc::downgrade(&place));
+        Self(place)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        HERE.with(|here| here.place.set(std::ptr::null()));
+    }
+}
+
+impl Here {
+    /// The place of this thread; none when it is about to end.
+    #[inline]
+    fn place(&self) -> Option<&Place> {
+        if self.place.get().is_null() {
+            self.take_seat();
+        }
+        // SAFETY: either null or in an `Arc` that lives until `Seat::drop` has set it to null again.
+        unsafe { self.place.get().as_ref() }
+    }
+
+    #[cold]
+    fn take_seat(&self) {
+        let _ = SEAT.try_with(|seat| self.place.set(Arc::as_ptr(&seat.0)));
+    }
+
+    #[inline]
+    fn name(&self, place: &Place, standing: &Arc<Standing>) {
+        if self.named.get() != Arc::as_ptr(standing) {
+            self.rename(place, standing);
+        }
+    }
+
+    #[cold]
+    fn rename(&self, place: &Place, standing: &Arc<Standing>) {
+        // The watchdog must not take the time of the one for that of the other.
+        place.since.store(0, Ordering::Release);
+        self.named.set(Arc::as_ptr(standing));
+        *place.inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(standing));
+    }
 }
 
 /// Goes into a module on this thread; `None` when too many threads are in it, and then `waker` is woken later. Without a
@@ -57,62 +121,82 @@ pub fn visit<'a>(standing: &'a Arc<Standing>, call: Option<&'a CallInfo>, waker:
         standing,
         call: call.map_or(std::ptr::null(), std::ptr::from_ref),
     };
-    let before = CURRENT.replace(frame);
-    let since_before = PLACE.with(|place| {
-        name(place, standing);
-        place.since.swap(NOW.load(Ordering::Relaxed), Ordering::Release)
-    });
-    Some(Visit {
-        before,
-        since_before,
-        standing,
+    HERE.with(|here| {
+        let before = here.frame.replace(frame);
+        let mut since_before = 0;
+        if let Some(place) = here.place() {
+            // Only this thread writes it: a load and a store do, where a swap would lock.
+            since_before = place.since.load(Ordering::Relaxed);
+            here.name(place, standing);
+            place.since.store(NOW.load(Ordering::Relaxed), Ordering::Release);
+        }
+        Some(Visit {
+            before,
+            since_before,
+            standing,
+        })
     })
-}
-
-#[inline]
-fn name(place: &Place, standing: &Arc<Standing>) {
-    if NAMED.replace(Arc::as_ptr(standing)) != Arc::as_ptr(standing) {
-        *place.inside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(standing));
-    }
 }
 
 impl Drop for Visit<'_> {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.before);
-        let _ = PLACE.try_with(|place| {
-            let since = place.since.swap(self.since_before, Ordering::Release);
+        HERE.with(|here| {
+            here.frame.set(self.before);
+            let Some(place) = here.place() else { return };
+            let since = place.since.load(Ordering::Relaxed);
             if !self.before.standing.is_null() {
                 // SAFETY: the visit that set it is further up this thread's stack and outlives this one.
-                name(place, unsafe { &*self.before.standing });
+                here.name(place, unsafe { &*self.before.standing });
             }
-            if NOW.load(Ordering::Relaxed).saturating_sub(since) * TICK.as_millis() as u64
-                >= self.standing.limits.slow_poll.as_millis() as u64
-            {
-                self.standing.polled();
+            place.since.store(self.since_before, Ordering::Release);
+            let now = NOW.load(Ordering::Relaxed);
+            if now != since {
+                self.was_seen(now.saturating_sub(since));
             }
         });
         self.standing.give_thread();
     }
 }
 
-/// Runs `with` with the instance and the call that this thread is working on.
-pub fn with<R>(with: impl FnOnce(Option<&Arc<Standing>>, Option<&CallInfo>) -> R) -> R {
-    let frame = CURRENT.try_with(Cell::get).unwrap_or(Frame {
-        standing: std::ptr::null(),
-        call: std::ptr::null(),
-    });
-    // SAFETY: both were set by a visit that is further up this thread's stack, whose borrows last until it is dropped.
-    unsafe { with(frame.standing.as_ref(), frame.call.as_ref()) }
+impl Visit<'_> {
+    /// At least one tick has passed.
+    #[cold]
+    fn was_seen(&self, ticks: u64) {
+        if TICK * u32::try_from(ticks).unwrap_or(u32::MAX) >= self.standing.limits.slow_poll {
+            self.standing.polled();
+        }
+    }
 }
 
-fn take_place() -> Arc<Place> {
-    start_watchdog();
-    let place = Arc::new(Place::default());
-    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-    places.retain(|known| known.strong_count() > 0);
-    places.push(Arc::downgrade(&place));
-    place
+/// A stay of this thread in a module that the watchdog does not time: the thread is the module's to lose.
+pub struct Stay {
+    before: Frame,
+}
+
+/// Goes into a module on a thread that is lost if it does not come back.
+#[must_use]
+pub fn stay(standing: &Arc<Standing>) -> Stay {
+    let frame = Frame {
+        standing,
+        call: std::ptr::null(),
+    };
+    Stay {
+        before: HERE.with(|here| here.frame.replace(frame)),
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        HERE.with(|here| here.frame.set(self.before));
+    }
+}
+
+/// Runs `with` with the instance and the call that this thread is working on.
+pub fn with<R>(with: impl FnOnce(Option<&Arc<Standing>>, Option<&CallInfo>) -> R) -> R {
+    let frame = HERE.with(|here| here.frame.get());
+    // SAFETY: both were set by a visit that is further up this thread's stack, whose borrows last until it is dropped.
+    unsafe { with(frame.standing.as_ref(), frame.call.as_ref()) }
 }
 
 fn start_watchdog() {

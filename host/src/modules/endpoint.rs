@@ -26,6 +26,9 @@ pub struct CallInfo {
     pub peer: Option<SocketAddr>,
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
+    /// Whether a caller named the deadline, which then holds for the whole call. Otherwise it is the host's own patience, which
+    /// ends when the response begins.
+    pub deadline_is_named: bool,
     /// Module that calls, for calls from module to module.
     pub caller: Option<String>,
 }

@@ -11,8 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wharf_bridge::body::Scope;
-use wharf_bridge::context::Short;
-use wharf_bridge::{Context, Incoming, PendingCall, RemoteService, Started};
+use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
 use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
 use wharf_plugin_api::module::{Health, ModuleRef, export};
 use wharf_plugin_api::{Fault, FaultCode};
@@ -39,7 +38,7 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// Routes it gave no policy for, or one this host does not know: not served.
     pub unserved: Vec<String>,
-    http: Option<Arc<RemoteService>>,
+    http: Option<RemoteService>,
     provider: Provider,
     /// Taken out when the instance ends.
     module: Mutex<Option<Arc<ModuleRef>>>,
@@ -60,10 +59,10 @@ impl Instance {
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
         let created = {
-            let _visit = current::visit(&standing, None, None);
+            let _stay = current::stay(&standing);
             (image.root.create())(provider.host_ref(), image.linkage)
         };
-        let module = match Visiting::new(standing.clone(), created).await {
+        let module = match Visiting::on_own_thread(standing.clone(), created).await {
             Ok(module) => module,
             Err(fault) => {
                 provider.retire();
@@ -71,14 +70,14 @@ impl Instance {
             }
         };
         let exported = {
-            let _visit = current::visit(&standing, None, None);
+            let _stay = current::stay(&standing);
             export::<HttpExport>(&module)?
         };
         let mut routes = Vec::new();
         let mut unserved = Vec::new();
         let mut http = None;
         if let Some(HttpExport { service, routes: listed }) = exported {
-            http = Some(Arc::new(RemoteService::new(service)?));
+            http = Some(RemoteService::new(service)?);
             for route in listed {
                 match policy(route.policy, &route.permission) {
                     Some(policy) => routes.push(Route {
@@ -113,10 +112,10 @@ impl Instance {
     async fn step<T>(&self, begin: impl FnOnce(&ModuleRef) -> wharf_plugin_api::future::FfiFuture<T>) -> Result<T, Fault> {
         let module = self.module()?;
         let future = {
-            let _visit = current::visit(&self.standing, None, None);
+            let _stay = current::stay(&self.standing);
             begin(&module)
         };
-        Visiting::new(self.standing.clone(), future).await
+        Visiting::on_own_thread(self.standing.clone(), future).await
     }
 
     /// Begins its work.
@@ -149,7 +148,7 @@ impl Instance {
         self.standing.set_gate(Gate::Cut);
         self.provider.retire();
         let module = self.module.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _visit = current::visit(&self.standing, None, None);
+        let _stay = current::stay(&self.standing);
         drop(module);
     }
 }
@@ -165,24 +164,16 @@ fn policy(kind: PolicyKind, permission: &str) -> Option<Policy> {
 
 /// An instance as the listener sees it.
 impl Endpoint for Arc<Instance> {
+    #[inline]
     fn call(&self, lane: Lane, request: Request<Body>, info: CallInfo) -> Result<Responding, Box<Refused>> {
-        let Some(http) = &self.http else {
+        if self.http.is_none() {
             return Err(Box::new(Refused {
                 request,
                 because: RefusedBecause::Unavailable,
             }));
-        };
+        }
         match self.standing.enter() {
-            Ok(in_flight) => Ok(Box::pin(Calling {
-                http: http.clone(),
-                is_grpc: is_grpc(lane, &request),
-                lane,
-                standing: self.standing.clone(),
-                info,
-                state: State::New(request),
-                in_flight: Some(in_flight),
-                watch: GateWatch::default(),
-            })),
+            Ok(()) => Ok(Calling::boxed(self, lane, request, info)),
             Err(gate) => {
                 let because = match gate {
                     Gate::Open => RefusedBecause::Busy,
@@ -195,23 +186,14 @@ impl Endpoint for Arc<Instance> {
     }
 }
 
-fn is_grpc(lane: Lane, request: &Request<Body>) -> bool {
-    lane == Lane::Grpc
-        || request
-            .headers()
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-}
-
 /// A call in a module: every poll is a visit, every failure a response.
 struct Calling {
-    http: Arc<RemoteService>,
-    standing: Arc<Standing>,
+    instance: Arc<Instance>,
     info: CallInfo,
     lane: Lane,
-    is_grpc: bool,
     state: State,
-    in_flight: Option<InFlight>,
+    /// Whether it is this that counts the call as in flight; later it is the response body.
+    is_counted: bool,
     watch: GateWatch,
 }
 
@@ -235,48 +217,75 @@ impl Future for Calling {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Response<Body>> {
         let this = &mut *self;
-        if let Some(kind) = ended_by(&this.standing) {
+        if let Some(kind) = ended_by(&this.instance.standing) {
             this.end();
             return Poll::Ready(this.failure(kind.0, kind.1));
         }
         let polled = {
-            let Some(_visit) = current::visit(&this.standing, Some(&this.info), Some(cx.waker())) else {
+            let standing = &this.instance.standing;
+            let Some(_visit) = current::visit(standing, Some(&this.info), Some(cx.waker())) else {
                 return Poll::Pending;
             };
-            match std::mem::replace(&mut this.state, State::Done) {
-                State::New(request) => {
+            match (&mut this.state, &this.instance.http) {
+                (State::New(request), Some(http)) => {
                     let lane = u8::from(this.lane == Lane::Grpc);
-                    match this.http.start(cx, lane, request, &context(&this.info), HostScope) {
-                        Started::Ready(result) => Poll::Ready(result),
+                    let body = std::mem::replace(request.body_mut(), Body::empty());
+                    match http.start(cx, lane, request, body, &view(&this.info), HostScope) {
+                        Started::Ready(result) => {
+                            this.state = State::Done;
+                            Poll::Ready(result)
+                        }
                         Started::Pending(call) => {
-                            this.watch.pending(&this.standing, cx.waker());
+                            this.watch.pending(standing, cx.waker());
                             this.state = State::Pending(call);
                             Poll::Pending
                         }
                     }
                 }
-                State::Pending(mut call) => match Pin::new(&mut call).poll(cx) {
-                    Poll::Pending => {
-                        this.state = State::Pending(call);
-                        Poll::Pending
+                (State::Pending(call), _) => {
+                    let polled = Pin::new(call).poll(cx);
+                    if polled.is_ready() {
+                        this.state = State::Done;
+                    } else {
+                        this.watch.pending(standing, cx.waker());
                     }
-                    ready => ready,
-                },
-                State::Done => Poll::Pending,
+                    polled
+                }
+                _ => Poll::Pending,
             }
         };
-        polled.map(|result| match result {
-            Ok(response) => this.answer(response),
-            Err(fault) => this.faulted(&fault),
-        })
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(response)) => Poll::Ready(this.answer(response)),
+            Poll::Ready(Err(fault)) => Poll::Ready(this.faulted(&fault)),
+        }
     }
 }
 
 impl Calling {
+    /// Written where it stays: request and call are large, and each move of them is a copy.
+    #[inline]
+    fn boxed(instance: &Arc<Instance>, lane: Lane, request: Request<Body>, info: CallInfo) -> Pin<Box<Self>> {
+        let mut room = Box::<Self>::new_uninit();
+        let calling = room.as_mut_ptr();
+        // SAFETY: every field is written once, in memory that is theirs.
+        let calling = unsafe {
+            (&raw mut (*calling).state).write(State::New(request));
+            (&raw mut (*calling).info).write(info);
+            (&raw mut (*calling).instance).write(Arc::clone(instance));
+            (&raw mut (*calling).lane).write(lane);
+            (&raw mut (*calling).is_counted).write(true);
+            (&raw mut (*calling).watch).write(GateWatch::default());
+            room.assume_init()
+        };
+        Box::into_pin(calling)
+    }
+
     #[inline]
     fn answer(&mut self, response: Response<Incoming>) -> Response<Body> {
+        let standing = &self.instance.standing;
         if response.status().is_server_error() {
-            self.standing.errors.fetch_add(1, Ordering::Relaxed);
+            standing.errors.fetch_add(1, Ordering::Relaxed);
         }
         let (parts, body) = response.into_parts();
         let body = match body {
@@ -284,9 +293,9 @@ impl Calling {
             Incoming::Full(Some(bytes)) => Body::full(bytes),
             stream => Body::new(ModuleBody {
                 body: Some(stream),
-                standing: self.standing.clone(),
+                standing: standing.clone(),
                 info: self.info.clone(),
-                _in_flight: self.in_flight.take(),
+                _in_flight: std::mem::take(&mut self.is_counted).then(|| InFlight::taken_over(standing)),
                 watch: GateWatch::default(),
             }),
         };
@@ -295,7 +304,7 @@ impl Calling {
 
     #[cold]
     fn faulted(&self, fault: &Fault) -> Response<Body> {
-        self.standing.errors.fetch_add(1, Ordering::Relaxed);
+        self.instance.standing.errors.fetch_add(1, Ordering::Relaxed);
         let kind = match fault.code {
             FaultCode::PANICKED => ErrorKind::Panicked,
             FaultCode::INVALID => ErrorKind::BadRequest,
@@ -304,8 +313,8 @@ impl Calling {
             _ => ErrorKind::Internal,
         };
         tracing::warn!(
-            module.id = self.standing.who.module,
-            module.instance = self.standing.who.instance,
+            module.id = self.instance.standing.who.module,
+            module.instance = self.instance.standing.who.instance,
             request.id = %self.info.request_id,
             fault.code = fault.code.name(),
             error = %fault,
@@ -315,13 +324,13 @@ impl Calling {
     }
 
     fn failure(&self, kind: ErrorKind, detail: &str) -> Response<Body> {
-        Problem::response(kind, detail, &self.info.request_id, self.is_grpc)
+        Problem::response(kind, detail, &self.info.request_id, self.lane == Lane::Grpc)
     }
 
     /// Drops what is left, as a visit.
     fn end(&mut self) {
         if matches!(self.state, State::Pending(_)) {
-            let visit = current::visit(&self.standing, Some(&self.info), None);
+            let visit = current::visit(&self.instance.standing, Some(&self.info), None);
             self.state = State::Done;
             drop(visit);
         }
@@ -330,8 +339,14 @@ impl Calling {
 
 impl Drop for Calling {
     fn drop(&mut self) {
+        if matches!(self.state, State::Pending(_)) && self.info.deadline.is_some_and(|at| at <= Instant::now()) {
+            self.instance.standing.late();
+        }
         self.end();
-        self.watch.end(&self.standing);
+        self.watch.end(&self.instance.standing);
+        if self.is_counted {
+            self.instance.standing.leave();
+        }
     }
 }
 
@@ -344,15 +359,16 @@ fn ended_by(standing: &Standing) -> Option<(ErrorKind, &'static str)> {
     }
 }
 
-fn context(info: &CallInfo) -> Context {
-    Context {
-        trace_id: info.trace_id,
-        span_id: info.span_id,
+#[inline]
+fn view(info: &CallInfo) -> View<'_> {
+    View {
+        trace_id: &info.trace_id,
+        span_id: &info.span_id,
         trace_flags: info.trace_flags,
         token: 0,
-        timeout: info.deadline.map(|at| at.saturating_duration_since(Instant::now())),
-        request_id: Short::new(&info.request_id),
-        caller: info.caller.as_deref().map_or(Short::EMPTY, Short::new),
+        deadline: info.deadline.into(),
+        request_id: info.request_id.as_bytes(),
+        caller: info.caller.as_deref().unwrap_or_default().as_bytes(),
         peer: info.peer,
     }
 }

@@ -1,5 +1,7 @@
 //! From module to module: straight to the callee's endpoint, or over a socket of this host when that is asked for.
 
+mod deadline;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use super::endpoint::{CallInfo, Refused, RefusedBecause, Responding};
 use crate::domain::route::Lane;
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
-use crate::http::routes::Routes;
+use crate::http::routes::{Entry, Routes};
 use crate::security::{Admission, Denial, Gatekeeper};
 use crate::services::Channels;
 
@@ -59,44 +61,38 @@ impl Mesh {
 }
 
 impl Channels for Mesh {
-    fn call(&self, module: &str, request: Request<Body>, info: CallInfo) -> Responding {
-        if let Some(loopback) = self.loopback.get() {
-            return loopback.call(module, request, &info);
-        }
-        let request_id = info.request_id;
-        let deadline = info.deadline;
-        match self.enter(module, request, &info) {
-            Ok(responding) => match deadline {
-                None => responding,
-                Some(at) => Box::pin(async move {
-                    tokio::time::timeout_at(at.into(), responding)
-                        .await
-                        .unwrap_or_else(|_| Problem::response(ErrorKind::Deadline, "the module did not answer in time", &request_id, true))
-                }),
-            },
-            Err((kind, detail)) => Box::pin(async move { Problem::response(kind, &detail, &request_id, true) }),
+    fn call(&self, module: &str, request: Request<Body>, mut info: CallInfo) -> Responding {
+        deadline::name(request.headers(), &mut info);
+        let begun = match self.loopback.get() {
+            // Looked up here too: a channel leads to its module and to no other, and one that does not run is unavailable.
+            Some(loopback) => self
+                .find(module, request.uri().path())
+                .map(|_| loopback.call(module, request, &info)),
+            None => self.enter(module, request, &info),
+        };
+        match begun {
+            Ok(responding) => deadline::keep(responding, &info),
+            Err((kind, detail)) => Box::pin(async move { Problem::response(kind, &detail, &info.request_id, true) }),
         }
     }
 }
 
 impl Mesh {
-    fn enter(&self, module: &str, request: Request<Body>, info: &CallInfo) -> Result<Responding, (ErrorKind, String)> {
-        let (parts, body) = request.into_parts();
-        let mut request = Request::from_parts(parts, body);
+    fn find(&self, module: &str, path: &str) -> Result<Arc<Entry>, (ErrorKind, String)> {
+        let table = self.routes.load();
+        if let Some(entry) = table.grpc(path).filter(|entry| *entry.module == *module) {
+            return Ok(Arc::clone(entry));
+        }
+        Err(if table.rows().iter().any(|row| row.module == module) {
+            (ErrorKind::NotFound, format!("module {module} has no method {path}"))
+        } else {
+            (ErrorKind::Unavailable, format!("module {module} is not running"))
+        })
+    }
+
+    fn enter(&self, module: &str, mut request: Request<Body>, info: &CallInfo) -> Result<Responding, (ErrorKind, String)> {
         for _ in 0..LOOKS {
-            let table = self.routes.load();
-            let Some(entry) = table.grpc(request.uri().path()).filter(|entry| *entry.module == *module).cloned() else {
-                let served = table.rows().iter().any(|row| row.module == module);
-                return Err(if served {
-                    (
-                        ErrorKind::NotFound,
-                        format!("module {module} has no method {}", request.uri().path()),
-                    )
-                } else {
-                    (ErrorKind::Unavailable, format!("module {module} is not running"))
-                });
-            };
-            drop(table);
+            let entry = self.find(module, request.uri().path())?;
             let (parts, body) = request.into_parts();
             match self.gatekeeper.admit(&parts, &entry.policy) {
                 Admission::Now(Ok(_)) => {}
@@ -148,7 +144,7 @@ impl Loopback {
     }
 }
 
-/// Trace and deadline as headers.
+/// Trace and deadline as headers. Patience is no deadline: it would cut streams that may take any time.
 fn carry(headers: &mut http::HeaderMap, info: &CallInfo) {
     if info.trace_id != [0; 16] {
         let (trace, span) = (u128::from_be_bytes(info.trace_id), u64::from_be_bytes(info.span_id));
@@ -156,7 +152,7 @@ fn carry(headers: &mut http::HeaderMap, info: &CallInfo) {
             headers.insert("traceparent", value);
         }
     }
-    if let Some(at) = info.deadline {
+    if let Some(at) = info.deadline.filter(|_| info.deadline_is_named) {
         let left: Duration = at.saturating_duration_since(Instant::now());
         // gRPC: at most eight digits.
         let value = format!("{}m", left.as_millis().min(99_999_999));

@@ -1,5 +1,7 @@
 //! What the host knows of one instance while it lives: who it is, what it counts, what went wrong with it.
 
+mod rules;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,53 +12,12 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use wharf_plugin_api::module::HealthState;
 
+pub use rules::{Gate, Limits, Who};
+
 use crate::domain::status::Message;
 use crate::telemetry::ModuleLog;
 
 const MESSAGES: usize = 32;
-
-/// When a module is kept from running.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// So many panics within `panic_window` quarantine it.
-    pub panics: usize,
-    /// See `panics`.
-    pub panic_window: Duration,
-    /// Calls that may be in flight at once.
-    pub in_flight: u64,
-    /// Threads of the host that may be inside the module at once, so that others go on when it blocks them.
-    pub threads: u32,
-    /// A poll that takes longer is noted.
-    pub slow_poll: Duration,
-    /// A poll that takes longer quarantines the module.
-    pub stuck_poll: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            panics: 5,
-            panic_window: Duration::from_secs(60),
-            in_flight: 4096,
-            threads: 2,
-            slow_poll: Duration::from_millis(100),
-            stuck_poll: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Who an instance is.
-#[derive(Clone, Debug)]
-pub struct Who {
-    /// Module id.
-    pub module: String,
-    /// Version from the manifest.
-    pub version: String,
-    /// Which loaded build.
-    pub generation: u64,
-    /// Which instance.
-    pub instance: u64,
-}
 
 /// One instance, as the host sees it. Shared by its endpoint, its services, the watchdog and the supervisor.
 #[derive(Debug)]
@@ -65,13 +26,16 @@ pub struct Standing {
     pub who: Who,
     /// Its limits.
     pub limits: Limits,
-    /// Calls since it was made.
-    pub calls: AtomicU64,
     /// Calls that failed in it.
     pub errors: AtomicU64,
     /// Panics in it.
     pub panics: AtomicU64,
-    in_flight: AtomicU64,
+    /// Calls that came in, and calls that went: the difference is in flight. Two counters, so that a call adds to each once
+    /// and its number comes for nothing.
+    came: AtomicU64,
+    went: AtomicU64,
+    /// Calls that came and were not taken.
+    refused: AtomicU64,
     threads: AtomicU32,
     gate: AtomicU32,
     retired: AtomicBool,
@@ -88,30 +52,6 @@ pub struct Standing {
     log: OnceLock<ModuleLog>,
 }
 
-/// Whether an instance takes calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// It does.
-    Open,
-    /// It finishes what it has.
-    Draining,
-    /// It is over: calls in flight end at their next poll.
-    Cut,
-    /// It is kept from running.
-    Quarantined,
-}
-
-impl Gate {
-    const fn code(self) -> u32 {
-        match self {
-            Self::Open => 0,
-            Self::Draining => 1,
-            Self::Cut => 2,
-            Self::Quarantined => 3,
-        }
-    }
-}
-
 /// A call in flight: counted from its start to the end of its response body.
 #[derive(Debug)]
 pub struct InFlight(Arc<Standing>);
@@ -123,10 +63,11 @@ impl Standing {
         Arc::new(Self {
             who,
             limits,
-            calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             panics: AtomicU64::new(0),
-            in_flight: AtomicU64::new(0),
+            came: AtomicU64::new(0),
+            went: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             threads: AtomicU32::new(0),
             gate: AtomicU32::new(Gate::Open.code()),
             retired: AtomicBool::new(false),
@@ -180,28 +121,40 @@ impl Standing {
         }
     }
 
-    /// Counts a call in, if the gate is open and there is room.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<InFlight, Gate> {
-        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
+    /// Counts a call in, if the gate is open and there is room. Whoever gets an `Ok` calls [`Standing::leave`] once.
+    #[inline]
+    pub(super) fn enter(&self) -> Result<(), Gate> {
+        let before = self.came.fetch_add(1, Ordering::SeqCst);
         // Counted before the gate is read: whoever closes the gate and then reads the count misses no call.
-        if self.gate.load(Ordering::SeqCst) != 0 || before >= self.limits.in_flight {
+        let is_open = self.gate.load(Ordering::SeqCst) == 0;
+        if !is_open || before.saturating_sub(self.went.load(Ordering::Relaxed)) >= self.limits.in_flight {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             self.leave();
             return Err(self.gate());
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(InFlight(Arc::clone(self)))
+        Ok(())
     }
 
-    fn leave(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.gate.load(Ordering::SeqCst) != 0 {
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.went.fetch_add(1, Ordering::SeqCst);
+        if self.gate.load(Ordering::SeqCst) != 0 && self.in_flight() == 0 {
             self.idle.notify_waiters();
         }
     }
 
-    /// Calls under way.
+    /// Calls since it was made.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        let refused = self.refused.load(Ordering::Relaxed);
+        self.came.load(Ordering::Relaxed).saturating_sub(refused)
+    }
+
+    /// Calls under way. Never too few: what went is read first.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::SeqCst)
+        let went = self.went.load(Ordering::SeqCst);
+        self.came.load(Ordering::SeqCst).saturating_sub(went)
     }
 
     /// Resolves when no call is under way. The gate must be closed.
@@ -333,6 +286,16 @@ impl Standing {
         self.alarm.notified().await;
     }
 
+    /// Counts a call that was dropped at its deadline. One that was only slow is not worth a message each.
+    #[cold]
+    pub(super) fn late(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        const TEXT: &str = "a call did not answer within its deadline and was dropped";
+        if lock(&self.messages).back().is_none_or(|last| last.text != TEXT) {
+            self.message("warn", TEXT);
+        }
+    }
+
     /// Adds to the list of what happened; the oldest go.
     pub fn message(&self, level: &str, text: impl Into<String>) {
         let mut messages = lock(&self.messages);
@@ -399,6 +362,13 @@ impl GateWatch {
     }
 }
 
+impl InFlight {
+    /// For a call that was counted already.
+    pub(super) fn taken_over(standing: &Arc<Standing>) -> Self {
+        Self(Arc::clone(standing))
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.leave();
@@ -429,7 +399,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_gate_waits_for_calls_in_flight_and_takes_none() {
         let standing = standing(Limits::default());
-        let call = standing.enter().unwrap();
+        standing.enter().unwrap();
         standing.set_gate(Gate::Draining);
         assert_eq!(standing.enter().unwrap_err(), Gate::Draining);
         let waiting = tokio::spawn({
@@ -438,7 +408,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        drop(call);
+        standing.leave();
         tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
     }
 
@@ -462,9 +432,11 @@ mod tests {
             in_flight: 1,
             ..Limits::default()
         });
-        let first = standing.enter().unwrap();
+        standing.enter().unwrap();
         assert_eq!(standing.enter().unwrap_err(), Gate::Open);
-        drop(first);
+        assert_eq!((standing.in_flight(), standing.calls()), (1, 1));
+        drop(InFlight::taken_over(&standing));
         assert!(standing.enter().is_ok());
+        assert_eq!((standing.in_flight(), standing.calls()), (1, 2));
     }
 }

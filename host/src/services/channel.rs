@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
 
 use http::{Request, Response};
-use wharf_bridge::{Context, Incoming, Serve};
+use wharf_bridge::{Context, Incoming, Received, Serve};
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RStr};
 use wharf_plugin_api::http::FfiService;
@@ -80,17 +79,25 @@ impl Future for Answer {
 }
 
 impl Serve for Outlet {
+    type RequestBody = Body;
     type Body = Body;
     type Future = Answer;
     type Call = CallerContext;
 
-    fn begin(self: &Arc<Self>, context: Context) -> CallerContext {
+    fn begin(self: &Arc<Self>, context: Received) -> CallerContext {
         CallerContext(context)
     }
 
-    fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Incoming>) -> Answer {
-        let request = request.map(Body::new);
-        let info = self.info(&caller.0);
+    fn body(incoming: Incoming) -> Body {
+        match incoming {
+            Incoming::Empty => Body::empty(),
+            Incoming::Full(Some(bytes)) => Body::full(bytes),
+            stream => Body::new(stream),
+        }
+    }
+
+    fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Body>) -> Answer {
+        let info = self.info(&caller.0.copy());
         if self.inner.standing.is_retired() {
             let request_id = info.request_id;
             return Answer(Box::pin(async move {
@@ -111,9 +118,10 @@ impl Outlet {
     /// request of its own, within the same trace.
     fn info(&self, context: &Context) -> CallInfo {
         let own = self.behalf == Behalf::OWN;
-        let inherited = current::with(|_, call| call.and_then(|call| call.deadline));
-        let asked = context.timeout.and_then(|left| Instant::now().checked_add(left));
-        let request_id = RequestId::parse(context.request_id.as_str().as_bytes())
+        let (inherited, deadline_is_named) =
+            current::with(|_, call| call.map_or((None, false), |call| (call.deadline, call.deadline_is_named)));
+        let asked = context.deadline.instant();
+        let request_id = RequestId::parse(context.request_id.as_bytes())
             .filter(|_| !own)
             .unwrap_or_else(RequestId::random);
         CallInfo {
@@ -126,16 +134,21 @@ impl Outlet {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             },
+            deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
         }
     }
 }
 
 /// The caller's context.
-struct CallerContext(Context);
+struct CallerContext(Received);
 
 impl wharf_bridge::body::Scope for CallerContext {
     type Guard<'a> = ();
 
     fn enter(&self) {}
+
+    fn keep(&mut self) {
+        self.0.keep();
+    }
 }

@@ -74,7 +74,7 @@ impl Runtime for HostRuntime {
                 return FfiFuture::ready(Err(stopped()));
             };
             let id = tasks.next.fetch_add(1, Ordering::Relaxed);
-            let visiting = Visiting::new(inner.standing.clone(), task);
+            let visiting = Visiting::on_worker(inner.standing.clone(), task);
             let join = inner.shared.runtime.spawn({
                 let tasks = tasks.clone();
                 async move {

@@ -7,7 +7,7 @@ use axum::routing::get;
 use wharf_host::domain::status::{HostStatus, Linkage, ModuleStatus, State};
 use wharf_host::http::gateway::Limits;
 use wharf_host::http::management::{Metrics, Mount, Probes};
-use wharf_host::modules::control::{Answer, Control, ControlError, Plan, RouteRow};
+use wharf_host::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 
 use crate::rig::*;
 
@@ -86,6 +86,9 @@ impl Control for Fixed {
         not_here()
     }
     fn disable<'a>(&'a self, _: &'a str, _: bool) -> Answer<'a, ModuleStatus> {
+        not_here()
+    }
+    fn pin<'a>(&'a self, _: &'a str, _: PinnedBuild) -> Answer<'a, ModuleStatus> {
         not_here()
     }
     fn reload<'a>(&'a self, _: &'a str) -> Answer<'a, ModuleStatus> {

@@ -4,11 +4,12 @@ mod background;
 mod listeners;
 mod settings;
 mod signals;
+mod welcome;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -17,13 +18,14 @@ use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::Control;
-use wharf_host::ports::state::StateStore;
+use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
 use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
+use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
 #[derive(Debug)]
@@ -83,13 +85,18 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let servers = listeners.serve(&host, &config)?;
     host.start().await?;
     servers.say_where(&config, &admin_path);
+    Welcome {
+        config: &config,
+        public: servers.public_url(),
+        management: servers.management(),
+        admin: &admin_path,
+        status: host.host_status(),
+        routes: control.routes().await?,
+    }
+    .show();
 
     while let Signal::Reread = signals.next().await {
-        if let Some(changes) = settings.reread() {
-            if let Err(error) = host.reconfigure(&settings.current()) {
-                tracing::error!(error = %error, hint = error.hint, "the configuration was not taken");
-                continue;
-            }
+        if let Some(changes) = settings.reread(&host) {
             servers.reload_certificates();
             tracing::info!(modules = changes.modules.join(","), "configuration read again");
             if let Err(error) = control.rescan().await {
@@ -103,7 +110,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let work = async {
         host.set_unready();
         // Intake first, while modules still answer what is in flight; then the modules, last the admin socket.
-        let cut = servers.stop(deadline).await;
+        let cut = servers.stop(deadline - for_modules(&config)).await;
         let unclean = host.stop(deadline).await;
         let _ = stop.send(true);
         drop(admin.await);
@@ -135,6 +142,20 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
     Vec::new()
+}
+
+/// The state of a host that may not be running, looked at and not changed; none when there is none yet.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn StateStore>>, StateError> {
+    let state = SqliteState::look_at(config.database_url().reveal()).await?;
+    Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
+}
+
+/// The part of the shutdown that requests in flight do not get, so that one that never ends leaves modules time to stop.
+fn for_modules(config: &Config) -> Duration {
+    config.plugins.stop_timeout.get().min(config.shutdown.deadline.get() / 2)
 }
 
 /// Ready when the host stops.

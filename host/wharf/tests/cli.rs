@@ -52,6 +52,9 @@ fn changes_reach_the_host_and_refusals_have_code_hint_and_exit_code() {
         json!({ "error": { "code": "module.needed", "message": "billing needs blog", "hint": "pass --force" } })
     );
     assert_eq!(place.run(&["modules", "disable", "blog", "--force"]).code, 0);
+    assert_eq!(place.run(&["modules", "pin", "blog", "--version", "1.2.0"]).code, 0);
+    assert_eq!(place.run(&["modules", "pin", "blog"]).code, 0);
+    assert_eq!(place.run(&["modules", "unpin", "blog"]).code, 0);
     assert_eq!(place.run(&["modules", "show", "nobody"]).code, 5);
     let asked = [
         "enable blog",
@@ -59,6 +62,9 @@ fn changes_reach_the_host_and_refusals_have_code_hint_and_exit_code() {
         "disable blog false",
         "disable blog false",
         "disable blog true",
+        "pin blog Some(\"1.2.0\") None",
+        "pin blog Some(\"1.0.0\") None",
+        "pin blog None None",
         "module nobody",
     ];
     assert_eq!(host.asked(), asked);
@@ -67,7 +73,7 @@ fn changes_reach_the_host_and_refusals_have_code_hint_and_exit_code() {
 #[test]
 fn a_plan_with_errors_shows_three_lines_each_and_exits_with_3() {
     let host = FakeHost::start();
-    for command in ["plan", "check"] {
+    for command in ["plan", "check", "rescan"] {
         let out = host.place().run(&["modules", command]);
         assert_eq!(out.code, 3, "{out:?}");
         assert!(

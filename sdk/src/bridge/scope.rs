@@ -5,20 +5,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll};
-use std::time::Instant;
 
 use tokio::runtime::EnterGuard;
-use wharf_bridge::Context;
 use wharf_bridge::body::Scope;
+use wharf_bridge::{Context, Received};
 
 use super::core::{Core, Tasks};
 
 /// One call, as long as its future or its response body lives.
-#[derive(Clone)]
 pub struct CallScope {
-    core: Arc<Core>,
-    pub(crate) context: Context,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) context: Received,
 }
 
 /// What is set while code of an instance runs. Dropping it restores what was set before.
@@ -90,28 +87,21 @@ pub(crate) fn current_call<R>(with: impl FnOnce(&CallScope) -> R) -> Option<R> {
 }
 
 impl CallScope {
-    pub(crate) fn new(core: Arc<Core>, context: Context) -> Self {
-        Self {
-            deadline: context.timeout.map(|left| Instant::now() + left),
-            core,
-            context,
-        }
-    }
-
     /// For work that belongs to no call.
     pub(crate) fn detached(core: Arc<Core>) -> Self {
         Self {
             core,
-            context: Context::default(),
-            deadline: None,
+            context: Received::own(Context::default()),
         }
     }
+}
 
-    /// What travels with a call that this one makes. The host adds who calls.
-    pub(crate) fn outgoing(&self) -> Context {
-        Context {
-            timeout: self.deadline.map(|at| at.saturating_duration_since(Instant::now())),
-            ..self.context
+impl Clone for CallScope {
+    /// A clone outlives the start of the call, so it has a copy of what is lent.
+    fn clone(&self) -> Self {
+        Self {
+            core: self.core.clone(),
+            context: Received::own(self.context.copy()),
         }
     }
 }
@@ -122,6 +112,11 @@ impl Scope for CallScope {
     #[inline]
     fn enter(&self) -> Entered<'_> {
         enter(&self.core, Some(self))
+    }
+
+    #[inline]
+    fn keep(&mut self) {
+        self.context.keep();
     }
 }
 

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use http::{Request, Response};
 use tower_service::Service;
-use wharf_bridge::{Context, Incoming, Serve};
+use wharf_bridge::{Incoming, Received, Serve};
 
 use super::core::Core;
 use super::scope::CallScope;
@@ -29,26 +29,33 @@ pub(crate) struct Lanes {
 pub(crate) struct Handling(RouteFuture<Infallible>);
 
 impl Serve for Lanes {
+    type RequestBody = Body;
     type Body = Body;
     type Future = Handling;
     type Call = CallScope;
 
     #[inline]
-    fn begin(self: &Arc<Self>, context: Context) -> CallScope {
-        CallScope::new(self.core.clone(), context)
+    fn begin(self: &Arc<Self>, context: Received) -> CallScope {
+        CallScope {
+            core: self.core.clone(),
+            context,
+        }
     }
 
     #[inline]
-    fn call(&self, _: &CallScope, lane: u8, request: Request<Incoming>) -> Handling {
-        // axum asks for `&mut` and changes nothing: a clone is one count.
-        let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
-        let (parts, body) = request.into_parts();
-        let body = match body {
+    fn body(incoming: Incoming) -> Body {
+        match incoming {
             Incoming::Empty => Body::empty(),
             Incoming::Full(Some(bytes)) => Body::from(bytes),
             other => Body::new(other),
-        };
-        Handling(router.call(Request::from_parts(parts, body)))
+        }
+    }
+
+    #[inline]
+    fn call(&self, _: &CallScope, lane: u8, request: Request<Body>) -> Handling {
+        // axum asks for `&mut` and changes nothing: a clone is one count.
+        let mut router = if lane == GRPC { self.grpc.clone() } else { self.http.clone() };
+        Handling(router.call(request))
     }
 }
 

@@ -62,7 +62,8 @@ where
         let scope = scope::current_call(|call| call.clone()).unwrap_or_else(|| CallScope::detached(self.core.clone()));
         Calling {
             remote: self.remote.clone(),
-            context: scope.outgoing(),
+            // What travels is what came: the host adds who calls.
+            context: scope.context.copy(),
             state: State::New(Box::new((request, scope))),
         }
     }
@@ -91,10 +92,15 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match std::mem::replace(&mut this.state, State::Done) {
-            State::New(new) => match this.remote.start(cx, GRPC, new.0, &this.context, new.1) {
-                Started::Ready(result) => return Poll::Ready(result),
-                Started::Pending(pending) => this.state = State::Pending(pending),
-            },
+            State::New(new) => {
+                let (request, scope) = *new;
+                let (head, body) = request.into_parts();
+                let mut head = Request::from_parts(head, ());
+                match this.remote.start(cx, GRPC, &mut head, body, &this.context.view(), scope) {
+                    Started::Ready(result) => return Poll::Ready(result),
+                    Started::Pending(pending) => this.state = State::Pending(pending),
+                }
+            }
             State::Pending(mut pending) => {
                 if let Poll::Ready(result) = Pin::new(&mut pending).poll(cx) {
                     return Poll::Ready(result);

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_group_is_private_when_nobody_else_is_in_it() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:100::/home/bob:/bin/sh\n";
+        let passwd = "root:x:0:0::/nowhere:/bin/sh\nann:x:1000:1000::/nowhere:/bin/sh\nbob:x:1001:100::/nowhere:/bin/sh\n";
         let groups = "root:x:0:\nann:x:1000:\nusers:x:100:bob\n";
         assert_eq!(private_group_in(1000, passwd, groups), Some(1000));
         assert_eq!(

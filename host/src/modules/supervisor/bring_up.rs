@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
+use tokio::sync::oneshot;
 use wharf_plugin_api::module::HealthState;
 use wharf_plugin_api::{Fault, FaultCode};
 
 use super::decide::linkage;
 use super::slot::{About, Running, Slot};
 use super::{Settings, Supervisor};
-use crate::domain::finding::Finding;
 use crate::domain::finding::kind::{self, Kind};
+use crate::domain::finding::{Finding, Stage};
 use crate::domain::status::State;
 use crate::grpc::policy::methods_from_pool;
 use crate::modules::instance::Instance;
@@ -164,6 +165,7 @@ impl Supervisor {
     /// Puts an instance in place, atomically for whoever looks up a route, and ends the one before.
     fn swap(&self, slot: &Arc<Slot>, running: Arc<Running>, about: About) {
         let version = about.version.clone();
+        slot.set_failed_build(None);
         slot.about(about);
         slot.set_health("serving");
         let before = slot.put(Some(running.clone()));
@@ -212,6 +214,9 @@ impl Supervisor {
     }
 
     fn failed(&self, slot: &Slot, about: About, findings: Vec<Finding>) -> Vec<Finding> {
+        if findings.iter().any(|finding| finding.is_error() && finding.stage >= Stage::Open) {
+            slot.set_failed_build(about.hash.clone());
+        }
         let why = findings
             .iter()
             .find(|f| f.is_error())
@@ -296,22 +301,36 @@ fn create_finding(fault: &Fault) -> Finding {
     Finding::new(kind, fault.message.as_str())
 }
 
-/// Runs a step of a module on a task of its own, so that one that blocks its thread holds up nobody but that thread.
+/// Runs a step of a module on a thread of its own: one that never comes back costs that thread and none of the host's
+/// workers. A step that is over its time is dropped there, at its next `await`.
 pub(super) async fn within<T: Send + 'static>(
     time: Duration,
     what: &str,
     step: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
-    let mut task = tokio::spawn(step);
-    match tokio::time::timeout(time, &mut task).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(join)) => Err(Fault::new(FaultCode::PANICKED, join.to_string())),
-        Err(_) => {
-            task.abort();
-            Err(Fault::new(
-                FaultCode::DEADLINE,
-                format!("{what} did not end within {} ms", time.as_millis()),
-            ))
-        }
+    let runtime = tokio::runtime::Handle::current();
+    let (done, result) = oneshot::channel();
+    let (patience, over) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name(format!("wharf-{what}")).spawn(move || {
+        #[allow(clippy::disallowed_methods, reason = "a thread of its own, outside of the runtime's workers")]
+        runtime.block_on(async {
+            tokio::select! {
+                result = step => drop(done.send(result)),
+                _ = over => {}
+            }
+        });
+    });
+    if let Err(error) = thread {
+        return Err(Fault::new(FaultCode::UNAVAILABLE, format!("no thread can be started: {error}")));
     }
+    let outcome = match tokio::time::timeout(time, result).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Fault::new(FaultCode::PANICKED, format!("{what} panicked"))),
+        Err(_) => Err(Fault::new(
+            FaultCode::DEADLINE,
+            format!("{what} did not end within {} ms", time.as_millis()),
+        )),
+    };
+    drop(patience);
+    outcome
 }

@@ -3,10 +3,12 @@
 use std::error::Error;
 
 use super::{Scope, Supervisor};
-use crate::domain::status::{HostStatus, ModuleStatus, State};
-use crate::modules::control::{ControlError, Plan};
+use crate::domain::finding::Finding;
+use crate::domain::status::{Desired, HostStatus, ModuleStatus, State};
+use crate::modules::control::{ControlError, PinnedBuild, Plan};
 use crate::modules::open;
 use crate::modules::os;
+use crate::modules::plan::Report;
 
 pub(super) fn internal(error: &(dyn Error + 'static)) -> ControlError {
     let mut message = error.to_string();
@@ -69,8 +71,26 @@ impl Supervisor {
         refused(
             "module.unknown",
             format!("there is no module {id}"),
-            format!("known modules: {}", known.join(", ")),
+            if known.is_empty() {
+                "the host knows no module; `wharf modules plan` tells what is in the folder".to_owned()
+            } else {
+                format!("known modules: {}", known.join(", "))
+            },
         )
+    }
+
+    /// No module of that id, or one whose file was refused before its manifest was read.
+    fn unknown_among(&self, id: &str, report: &Report) -> ControlError {
+        let nameless = |finding: &&Finding| finding.is_error() && finding.module.is_none();
+        let findings: Vec<Finding> = report.findings.iter().filter(nameless).cloned().collect();
+        if findings.is_empty() {
+            return self.unknown(id);
+        }
+        ControlError {
+            hint: "the folder holds files that were refused before anything in them was read; it may be one of these".to_owned(),
+            findings,
+            ..self.unknown(id)
+        }
     }
 
     /// Stages 1 to 5 over the folder, together with what runs: no module code runs.
@@ -121,6 +141,35 @@ impl Supervisor {
         self.module_status(id)
     }
 
+    /// Lets only these builds be loaded from now on; what runs goes on. An empty pin lets any.
+    ///
+    /// # Errors
+    /// `module.unknown`, or `module.pin` when version or hash are none.
+    pub async fn pin_module(&self, id: &str, pin: PinnedBuild) -> Result<ModuleStatus, ControlError> {
+        if let Some(version) = &pin.version
+            && let Err(error) = semver::Version::parse(version)
+        {
+            let message = format!("found version {version:?}, which is none: {error}");
+            return Err(refused("module.pin", message, "such as 1.2.0".to_owned()));
+        }
+        if let Some(hash) = &pin.hash
+            && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            let message = format!("found hash {hash:?}, expected 64 hex digits");
+            return Err(refused(
+                "module.pin",
+                message,
+                "`wharf modules show ID` shows the hash of what runs".to_owned(),
+            ));
+        }
+        self.decide_for(id, |desired| {
+            desired.pinned_version = pin.version;
+            desired.pinned_hash = pin.hash.map(|hash| hash.to_ascii_lowercase());
+        })
+        .await?;
+        self.module_status(id)
+    }
+
     /// Replaces a module by the build in the folder.
     ///
     /// # Errors
@@ -154,7 +203,7 @@ impl Supervisor {
             _ => false,
         };
         let errors: Vec<_> = plan.findings.iter().filter(|f| f.is_error()).cloned().collect();
-        if changed || (errors.is_empty() && after.is_some()) {
+        if changed || (!force && errors.is_empty() && after.is_some()) {
             return self.module_status(id);
         }
         let first = errors.first();
@@ -170,20 +219,19 @@ impl Supervisor {
     }
 
     async fn want(&self, id: &str, enabled: bool) -> Result<(), ControlError> {
+        self.decide_for(id, |desired| desired.enabled = Some(enabled)).await
+    }
+
+    async fn decide_for(&self, id: &str, change: impl FnOnce(&mut Desired)) -> Result<(), ControlError> {
         let known = self.slots().contains_key(id);
-        if !known
-            && !self
-                .look()
-                .await
-                .report
-                .modules
-                .iter()
-                .any(|module| module.id.as_deref() == Some(id))
-        {
-            return Err(self.unknown(id));
+        if !known {
+            let report = self.look().await.report;
+            if !report.modules.iter().any(|module| module.id.as_deref() == Some(id)) {
+                return Err(self.unknown_among(id, &report));
+            }
         }
         let mut desired = self.0.state.desired(id).await.map_err(|e| internal(&e))?;
-        desired.enabled = Some(enabled);
+        change(&mut desired);
         self.0.state.set_desired(id, &desired).await.map_err(|e| internal(&e))?;
         self.slot(id).set_desired(desired);
         Ok(())

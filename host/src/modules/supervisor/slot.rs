@@ -18,7 +18,7 @@ use crate::domain::route::GrpcMethod;
 use crate::domain::status::{Desired, Linkage, Message, ModuleStatus, State};
 use crate::http::routes::Mounted;
 use crate::modules::instance::Instance;
-use crate::modules::standing::Gate;
+use crate::modules::standing::{Gate, Standing};
 use crate::ports::state::{NodeReport, StateStore};
 
 const MESSAGES: usize = 64;
@@ -40,9 +40,14 @@ struct Life {
     about: Option<About>,
     running: Option<Arc<Running>>,
     messages: VecDeque<Message>,
+    /// What is known of the instance before: what goes wrong in its end is only seen after it was replaced.
+    ended: Option<Arc<Standing>>,
+    /// Panics of the instances before that one.
     panics_before: u64,
     memory: Option<u64>,
     health: &'static str,
+    /// SHA-256 of the build that failed last, after code of it had run: it is tried again only when someone asks for it.
+    failed_build: Option<String>,
 }
 
 /// What is known of a module from its manifest.
@@ -117,9 +122,11 @@ impl Slot {
                 about: None,
                 running: None,
                 messages: VecDeque::new(),
+                ended: None,
                 panics_before: 0,
                 memory: None,
                 health: "unknown",
+                failed_build: None,
             }),
         }
     }
@@ -148,6 +155,15 @@ impl Slot {
         self.life().about = Some(about);
     }
 
+    pub(super) fn set_failed_build(&self, hash: Option<String>) {
+        self.life().failed_build = hash;
+    }
+
+    /// Whether this build failed before. Each try costs the process a generation.
+    pub(super) fn has_failed_with(&self, hash: &str) -> bool {
+        self.life().failed_build.as_deref() == Some(hash)
+    }
+
     pub(super) fn set_memory(&self, bytes: u64) {
         self.life().memory = Some(bytes);
     }
@@ -160,14 +176,35 @@ impl Slot {
     pub(super) fn put(&self, running: Option<Arc<Running>>) -> Option<Arc<Running>> {
         let mut life = self.life();
         let before = std::mem::replace(&mut life.running, running);
-        if let Some(before) = &before {
-            life.panics_before += before.instance.standing.panics.load(Ordering::Relaxed);
+        if let Some(before) = &before
+            && let Some(older) = life.ended.replace(before.instance.standing.clone())
+        {
+            life.panics_before += older.panics.load(Ordering::Relaxed);
         }
         before
     }
 
     pub(super) fn message(&self, level: &str, text: impl Into<String>) {
         push(&mut self.life(), level, text.into());
+    }
+
+    /// Says, once, that the file of what runs is gone.
+    pub(super) fn look_for_file(&self) {
+        let mut life = self.life();
+        let gone = life
+            .running
+            .as_ref()
+            .and_then(|running| running.file.clone())
+            .filter(|file| !file.exists());
+        let Some(file) = gone else { return };
+        let text = format!(
+            "{} is gone; the build that was loaded from it goes on until the host ends",
+            file.display()
+        );
+        if !life.messages.iter().any(|message| message.text == text) {
+            tracing::warn!(module.id = self.id, "{text}");
+            push(&mut life, "warn", text);
+        }
     }
 
     /// Moves on; a step that the table does not know is made all the same and shown, since the truth is worth more.
@@ -207,10 +244,12 @@ impl Slot {
         let running = life.running.clone();
         let standing = running.as_ref().map(|running| running.instance.standing.clone());
         let mut messages: Vec<Message> = life.messages.iter().cloned().collect();
-        messages.extend(standing.iter().flat_map(|standing| standing.messages()));
+        let ended = life.ended.clone();
+        messages.extend(standing.iter().chain(&ended).flat_map(|standing| standing.messages()));
         messages.sort_by_key(|message| message.at);
         let requires = about.as_ref().map(|about| about.requires.clone()).unwrap_or_default();
-        let load = |counter: fn(&crate::modules::standing::Standing) -> u64| standing.as_deref().map_or(0, counter);
+        let load = |counter: fn(&Standing) -> u64| standing.as_deref().map_or(0, counter);
+        let panics_of_ended = ended.map_or(0, |ended| ended.panics.load(Ordering::Relaxed));
         ModuleStatus {
             id: self.id.clone(),
             version: about.as_ref().map(|about| about.version.clone()).unwrap_or_default(),
@@ -235,10 +274,10 @@ impl Slot {
             degraded: requires.iter().filter(|id| down(id)).cloned().collect(),
             requires,
             health: life.health.to_owned(),
-            calls: load(|s| s.calls.load(Ordering::Relaxed)),
+            calls: load(|s| s.calls()),
             in_flight: load(|s| s.in_flight()),
             errors: load(|s| s.errors.load(Ordering::Relaxed)),
-            panics: life.panics_before + load(|s| s.panics.load(Ordering::Relaxed)),
+            panics: life.panics_before + panics_of_ended + load(|s| s.panics.load(Ordering::Relaxed)),
             memory_bytes: life.memory,
             desired: life.desired.clone(),
             messages,

@@ -101,6 +101,25 @@ pub(crate) enum ModulesCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Let only one build of a module be loaded from now on; what runs goes on
+    #[command(disable_version_flag = true)]
+    Pin {
+        /// Module id
+        id: String,
+        /// Only this version [default, with no --hash: version and hash of what runs]
+        #[arg(long)]
+        version: Option<String>,
+        /// Only the file with this SHA-256
+        #[arg(long)]
+        hash: Option<String>,
+    },
+    /// Let any build of a module be loaded again
+    Unpin {
+        /// Module id
+        id: String,
+    },
+    /// Look at the plugins folder again: load what is new, replace what changed
+    Rescan,
     /// Load the file that is in the folder now beside the running build, and swap
     Reload {
         /// Module id

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use wharf_host::domain::finding::Severity;
 use wharf_host::domain::status::ModuleStatus;
-use wharf_host::modules::control::{Plan, PlannedModule};
+use wharf_host::modules::control::{PinnedBuild, Plan, PlannedModule};
 
 use super::args::{ModulesArgs, ModulesCommand};
 use super::context::Context;
@@ -27,6 +27,9 @@ pub(super) async fn run(args: ModulesArgs, context: &Context) -> Result<Exit, Fa
         ModulesCommand::Show { id } => show(&id, context).await,
         ModulesCommand::Check { paths } => check(paths, context).await,
         ModulesCommand::Plan => plan(context).await,
+        ModulesCommand::Pin { id, version, hash } => pin(&id, PinnedBuild { version, hash }, context).await,
+        ModulesCommand::Unpin { id } => set_pin(&id, &PinnedBuild::default(), context).await,
+        ModulesCommand::Rescan => rescan(context).await,
         ModulesCommand::Enable { id } => change(&format!("/modules/{id}/enable"), &format!("enabling {id}"), context).await,
         ModulesCommand::Disable { id, force } => {
             change(&format!("/modules/{id}/disable?force={force}"), &format!("disabling {id}"), context).await
@@ -74,6 +77,38 @@ async fn plan(context: &Context) -> Result<Exit, Failure> {
     let plan = plan_anywhere(context).await?;
     context.emit(&plan, render::plan);
     Ok(verdict(&plan))
+}
+
+async fn pin(id: &str, pin: PinnedBuild, context: &Context) -> Result<Exit, Failure> {
+    if pin != PinnedBuild::default() {
+        return set_pin(id, &pin, context).await;
+    }
+    let module: ModuleStatus = context.client()?.get(&format!("/modules/{id}")).await?;
+    if module.generation == 0 {
+        return Err(Failure::usage(
+            format!("{id} does not run, so there is no build to pin it to"),
+            "name one with --version or --hash",
+        ));
+    }
+    let running = PinnedBuild {
+        version: Some(module.version),
+        hash: module.hash,
+    };
+    set_pin(id, &running, context).await
+}
+
+async fn set_pin(id: &str, pin: &PinnedBuild, context: &Context) -> Result<Exit, Failure> {
+    let module: ModuleStatus = context.client()?.put(&format!("/modules/{id}/pin"), pin).await?;
+    context.emit(&module, |module| format!("{}: {}", module.id, render::wanted(module)));
+    Ok(Exit::Ok)
+}
+
+async fn rescan(context: &Context) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    context.progress("looking at the plugins folder");
+    let done: Plan = client.post("/rescan").await?;
+    context.emit(&done, render::plan);
+    Ok(verdict(&done))
 }
 
 /// A change takes as long as starting, draining and stopping take; somebody who watches is told.

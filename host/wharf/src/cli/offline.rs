@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use wharf_host::config::Config;
 use wharf_host::host::offline;
-use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::{ControlError, Plan};
 use wharf_host::modules::trust::{KeyPair, TrustError, sign_file};
-use wharf_host::ports::state::{StateError, StateStore};
+use wharf_host::ports::state::StateError;
 
 /// The public part of a key, as it stands in the configuration of hosts.
 #[derive(Debug, Serialize)]
@@ -22,10 +21,7 @@ pub(super) struct PublicKey {
 
 /// Stages 1 to 5 over the plugins folder, beside what operators want. The state of the host is looked at, not changed.
 pub(super) async fn plan(config: &Config) -> Result<Plan, ControlError> {
-    let desired = match SqliteState::look_at(config.database_url().reveal())
-        .await
-        .map_err(|e| unreadable(&e))?
-    {
+    let desired = match crate::wiring::look_at_state(config).await.map_err(|e| unreadable(&e))? {
         Some(state) => state.all_desired().await.map_err(|e| unreadable(&e))?,
         None => BTreeMap::new(),
     };

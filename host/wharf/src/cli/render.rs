@@ -175,7 +175,8 @@ fn module_row(m: &ModuleStatus, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn wanted(m: &ModuleStatus) -> String {
+/// What an operator wants of a module, in a line.
+pub(super) fn wanted(m: &ModuleStatus) -> String {
     let enabled = match m.desired.enabled {
         Some(true) => "enabled",
         Some(false) => "disabled",

@@ -16,8 +16,10 @@ pub(super) fn check(command: &Command) -> Result<(), Failure> {
             ModulesCommand::Show { id }
             | ModulesCommand::Enable { id }
             | ModulesCommand::Disable { id, .. }
+            | ModulesCommand::Pin { id, .. }
+            | ModulesCommand::Unpin { id }
             | ModulesCommand::Reload { id } => module_id(id),
-            ModulesCommand::List | ModulesCommand::Check { .. } | ModulesCommand::Plan => Ok(()),
+            ModulesCommand::List | ModulesCommand::Check { .. } | ModulesCommand::Plan | ModulesCommand::Rescan => Ok(()),
         },
         Command::Log(args) => match &args.command {
             LogCommand::Set { directives } if directives.trim() != "reset" => self::directives(directives),

@@ -71,6 +71,17 @@ impl Listeners {
 }
 
 impl Servers {
+    /// How a program on this machine reaches the public listener.
+    pub(super) fn public_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", loopback(self.public.address()))
+    }
+
+    /// Where the management listener is, if there is one.
+    pub(super) fn management(&self) -> Option<SocketAddr> {
+        self.management.as_ref().map(Server::address)
+    }
+
     /// Says where to look.
     pub(super) fn say_where(&self, config: &Config, admin: &Path) {
         let scheme = if self.tls.is_some() { "https" } else { "http" };

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wharf_host::config::{Changes, Config, LoadOptions, Setting};
-use wharf_host::telemetry::LogControl;
+use wharf_host::host::Host;
+use wharf_host::telemetry::{Directives, LogControl};
 
 /// The configuration in force.
 #[derive(Debug)]
@@ -22,19 +23,15 @@ impl Settings {
         }
     }
 
-    /// What is in force now.
-    pub(super) fn current(&self) -> Arc<Config> {
-        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// For the admin API.
     pub(super) fn explainer(self: &Arc<Self>) -> Arc<dyn Fn() -> Vec<Setting> + Send + Sync> {
         let settings = Arc::clone(self);
         Arc::new(move || settings.current().explain())
     }
 
-    /// Reads everything again. A configuration with a mistake changes nothing and is logged.
-    pub(super) fn reread(&self) -> Option<Changes> {
+    /// Reads everything again and hands it to the host. A configuration with a mistake, and one that the host does not
+    /// take, changes nothing and is logged.
+    pub(super) fn reread(&self, host: &Host) -> Option<Changes> {
         let newer = match Config::load(&self.load) {
             Ok(newer) => newer,
             Err(error) => {
@@ -42,20 +39,29 @@ impl Settings {
                 return None;
             }
         };
+        if let Err(error) = Directives::parse(&newer.log.level) {
+            tracing::error!(error = %error, "log.level has a mistake; the old configuration stays in force");
+            return None;
+        }
+        if let Err(error) = host.reconfigure(&newer) {
+            tracing::error!(error = %error, hint = error.hint, "the configuration was not taken; the old one stays in force");
+            return None;
+        }
         let old = self.current();
         let changes = old.changes(&newer);
-        for change in &changes.host {
-            if change.restart_needed {
-                tracing::warn!(path = change.path, "this setting changed and counts only after a restart");
-            }
+        for change in changes.host.iter().filter(|change| change.restart_needed) {
+            tracing::warn!(path = change.path, "this setting changed and counts only after a restart");
         }
         if old.log.level != newer.log.level
             && let Err(error) = self.log.configure(&newer.log.level)
         {
-            tracing::error!(error = %error, "log.level has a mistake; the configuration in force stays");
-            return None;
+            tracing::error!(error = %error, "log.level was not taken");
         }
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(old.taking(&newer));
         Some(changes)
+    }
+
+    fn current(&self) -> Arc<Config> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

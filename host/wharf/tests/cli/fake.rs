@@ -9,7 +9,7 @@ use wharf_host::config::Setting;
 use wharf_host::domain::finding::{Finding, Severity, Stage};
 use wharf_host::domain::route::{Lane, Policy};
 use wharf_host::domain::status::{Desired, HostStatus, Linkage, Message, ModuleStatus, State};
-use wharf_host::modules::control::{Answer, Control, ControlError, Plan, PlannedModule, RouteRow};
+use wharf_host::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, PlannedModule, RouteRow};
 use wharf_host::telemetry::LogControl;
 
 use crate::program::Place;
@@ -137,6 +137,10 @@ impl Control for Fake {
             Err(error("module.needed", "billing needs blog", "pass --force"))
         };
         self.ask(format!("disable {id} {force}"), reply)
+    }
+
+    fn pin<'a>(&'a self, id: &'a str, pin: PinnedBuild) -> Answer<'a, ModuleStatus> {
+        self.ask(format!("pin {id} {:?} {:?}", pin.version, pin.hash), Ok(module()))
     }
 
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus> {

@@ -1,0 +1,12 @@
+//! The old one of two builds of the module `swap`. Both are made from `serving.rs` and differ in their answers.
+
+mod serving;
+
+use wharf_sdk::export_module;
+
+pub use serving::Swap;
+
+/// What this build answers; `wharf.toml` says the same.
+const VERSION: &str = "1.0.0";
+
+export_module!(Swap);

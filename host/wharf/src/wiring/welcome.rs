@@ -1,0 +1,183 @@
+//! What a person who starts a host reads: where it is, and what to try first.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use wharf_host::config::{Config, LogFormat};
+use wharf_host::domain::route::{Lane, Policy};
+use wharf_host::domain::status::{HostStatus, State};
+use wharf_host::modules::control::RouteRow;
+use wharf_host::telemetry::clean;
+
+/// Most first requests that are shown.
+const TRIES: usize = 3;
+
+/// What there is to say.
+pub(super) struct Welcome<'a> {
+    pub(super) config: &'a Config,
+    /// `http://127.0.0.1:8080`
+    pub(super) public: String,
+    pub(super) management: Option<SocketAddr>,
+    pub(super) admin: &'a Path,
+    pub(super) status: HostStatus,
+    pub(super) routes: Vec<RouteRow>,
+}
+
+impl Welcome<'_> {
+    /// Prints it for a person: on a terminal or in development, never between lines of JSON.
+    pub(super) fn show(&self) {
+        let somebody_reads = self.config.is_dev() || std::io::stdout().is_terminal();
+        if somebody_reads && self.config.log.format == LogFormat::Text {
+            let program = std::env::args().next().unwrap_or_else(|| "wharf".to_owned());
+            // A reader that has gone away is no failure.
+            drop(write!(std::io::stdout(), "\n{}\n", self.text(&program)));
+        }
+    }
+
+    fn text(&self, program: &str) -> String {
+        let (serving, failing): (Vec<_>, Vec<_>) = self.status.modules.iter().partition(|module| module.state == State::Running);
+        let ids: Vec<&str> = serving.iter().map(|module| module.id.as_str()).collect();
+        let mut text = match ids.as_slice() {
+            [] => format!("Wharf runs on {} and serves no module yet\n\n", self.public),
+            [one] => format!("Wharf serves the module {one} on {}\n\n", self.public),
+            ids => format!("Wharf serves {} modules on {}: {}\n\n", ids.len(), self.public, ids.join(", ")),
+        };
+        for (n, url) in self.tries().enumerate() {
+            line(&mut text, if n == 0 { "try" } else { "" }, &format!("curl {url}"));
+        }
+        let services: Vec<&str> = serving
+            .iter()
+            .flat_map(|module| module.grpc_services.iter().map(String::as_str))
+            .collect();
+        if let Some(first) = services.first() {
+            let what = format!("{}, on the same port; unary methods as JSON too:", services.join(", "));
+            line(&mut text, "gRPC", &what);
+            line(&mut text, "", &format!("POST {}/{first}/METHOD", self.public));
+        }
+        line(
+            &mut text,
+            "look",
+            &format!("{program} modules list, {program} routes, {program} --help"),
+        );
+        line(&mut text, "admin", &self.admin.display().to_string());
+        if let Some(management) = self.management {
+            line(&mut text, "metrics", &format!("http://{management}/metrics, /readyz?verbose"));
+        }
+        if self.config.plugins.watch {
+            let folder = self.config.plugins_dir();
+            line(
+                &mut text,
+                "plugins",
+                &format!("{} is watched: a library put there is loaded", folder.display()),
+            );
+        }
+        for module in failing.iter().filter(|module| module.state == State::Failed) {
+            line(
+                &mut text,
+                "failed",
+                &format!("{}: {program} modules show {} says why", module.id, module.id),
+            );
+        }
+        let guarded = self.routes.iter().filter(|row| row.policy != Policy::Public).count();
+        if guarded > 0 {
+            let total = self.routes.len();
+            line(
+                &mut text,
+                "note",
+                &format!("{guarded} of {total} routes need a signed-in caller and answer 401: there is no authenticator yet"),
+            );
+        }
+        text
+    }
+
+    /// Requests that will be answered: the first public GET of each module, one with a parameter before one without.
+    fn tries(&self) -> impl Iterator<Item = String> {
+        let gets = || {
+            self.routes
+                .iter()
+                .filter(|row| row.lane == Lane::Http && row.policy == Policy::Public && matches!(row.method.as_str(), "GET" | "*"))
+        };
+        let mut modules: Vec<&str> = gets().map(|row| row.module.as_str()).collect();
+        modules.dedup();
+        modules.into_iter().take(TRIES).filter_map(move |id| {
+            let mut own = gets().filter(|row| row.module == id);
+            let first = own.next()?;
+            let chosen = std::iter::once(first)
+                .chain(own)
+                .find(|row| row.path.contains('{'))
+                .unwrap_or(first);
+            Some(format!("{}{}", self.public, filled(&chosen.path)))
+        })
+    }
+}
+
+fn line(text: &mut String, name: &str, what: &str) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "  {name:<9} {}", clean(what));
+}
+
+/// `/hello/{name}` becomes `/hello/world`.
+fn filled(template: &str) -> String {
+    let segments = template
+        .split('/')
+        .map(|segment| if segment.starts_with('{') { "world" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn row(lane: Lane, module: &str, method: &str, path: &str, policy: Policy) -> RouteRow {
+        RouteRow {
+            module: module.to_owned(),
+            lane,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            policy,
+        }
+    }
+
+    #[test]
+    fn only_requests_that_are_answered_are_suggested() {
+        let config = Config::default();
+        let welcome = Welcome {
+            config: &config,
+            public: "http://127.0.0.1:8080".to_owned(),
+            management: None,
+            admin: Path::new(".wharf/admin/wharf.sock"),
+            status: HostStatus {
+                node: String::new(),
+                pid: 1,
+                version: String::new(),
+                abi: String::new(),
+                started: jiff::Timestamp::UNIX_EPOCH,
+                ready: true,
+                generations_loaded: 0,
+                thread_keys_left: 0,
+                private_bytes: 0,
+                modules: Vec::new(),
+            },
+            routes: vec![
+                row(Lane::Http, "blog", "GET", "/blog/drafts/{id}", Policy::Authenticated),
+                row(Lane::Http, "blog", "GET", "/blog", Policy::Public),
+                row(Lane::Http, "blog", "GET", "/blog/{id}/{*rest}", Policy::Public),
+                row(Lane::Http, "shop", "POST", "/shop/{id}", Policy::Public),
+                row(Lane::Grpc, "shop", "POST", "/shop.v1.Shop/Buy", Policy::Public),
+            ],
+        };
+        let text = welcome.text("target/debug/wharf");
+        let tries: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split_once("curl "))
+            .map(|(_, url)| url)
+            .collect();
+        assert_eq!(tries, ["http://127.0.0.1:8080/blog/world/world"], "{text}");
+        assert!(text.contains("  look      target/debug/wharf modules list, "), "{text}");
+        assert!(text.contains("1 of 5 routes need a signed-in caller"), "{text}");
+        assert!(!text.contains("watched"), "{text}");
+    }
+}
