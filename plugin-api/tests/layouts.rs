@@ -1,7 +1,7 @@
 //! The layouts and constants of the ABI, compared with committed snapshots.
 //!
-//! `UPDATE=1 cargo test -p wharf-plugin-api --test layouts` writes `layouts.txt` and appends to `names.txt`. A change of
-//! either is a change of the ABI: docs/ABI.md says what may change.
+//! `UPDATE=1 cargo test -p wharf-plugin-api --test layouts` writes `layouts.txt` and appends to `names.txt` and
+//! `values.txt`. A change of any is a change of the ABI: docs/ABI.md says what may change.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,7 +19,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
-use wharf_plugin_api::http::names::NAMES;
+use wharf_plugin_api::http::names::{NAMES, VALUES};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -58,27 +58,38 @@ fn layouts_and_constants_are_the_ones_committed() {
 }
 
 /// Not even `UPDATE=1` changes an id that was given.
-#[test]
-fn ids_of_header_names_are_only_ever_appended() {
-    let committed = read("names.txt");
+fn only_appended(file: &str, table: &[String], most: usize) {
+    let committed = read(file);
     let given: Vec<&str> = committed.lines().collect();
-    for (index, name) in given.iter().enumerate() {
+    for (index, entry) in given.iter().enumerate() {
         assert_eq!(
-            NAMES.get(index),
-            Some(name),
-            "id {} of a header name belongs to {name:?} for ever: append new names at the end of names.rs",
+            table.get(index).map(String::as_str),
+            Some(*entry),
+            "id {} in {file} belongs to {entry:?} for ever: append what is new at the end of names.rs",
             index + 1
         );
     }
-    assert!(NAMES.len() <= 255, "an id is one byte and 0 means text");
-    if NAMES.len() > given.len() {
+    assert!(table.len() <= most, "{} entries, an id goes up to {most}", table.len());
+    if table.len() > given.len() {
+        let new = table.len() - given.len();
         assert!(
             is_update(),
-            "{} new names: UPDATE=1 cargo test -p wharf-plugin-api --test layouts",
-            NAMES.len() - given.len()
+            "{new} new entries for {file}: UPDATE=1 cargo test -p wharf-plugin-api --test layouts"
         );
-        std::fs::write(path("names.txt"), NAMES.join("\n") + "\n").unwrap();
+        std::fs::write(path(file), table.join("\n") + "\n").unwrap();
     }
+}
+
+#[test]
+fn ids_of_header_names_are_only_ever_appended() {
+    let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    only_appended("names.txt", &names, 255);
+}
+
+#[test]
+fn ids_of_header_values_are_only_ever_appended() {
+    let values: Vec<String> = VALUES.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    only_appended("values.txt", &values, 127);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn table() -> (String, Vec<(&'static str, Vec<&'static str>)>) {
     shapes! { out, listed:
         Field { value name value_len name_len name_id flags }
         Lent { ptr len }
-        CallContext { size flags trace_id span_id token timeout_ns request_id caller peer_family peer_port peer_addr principal }
+        CallContext { size flags trace_id span_id token deadline_ns clock request_id caller peer_family peer_port peer_addr principal }
         RequestHead { uri fields method_text call uri_len values_len fields_len method_text_len method version lane }
         BodyStart { tag part }
         FfiBody { state vt lower upper }
