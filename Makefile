@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(CURDIR)/target/tools
 SUFFIX := $(if $(filter Darwin,$(shell uname)),dylib,so)
 LIBRARIES := $(foreach name,hello_module greeter,$(TARGET)/debug/lib$(name).$(SUFFIX))
-HOME_OF_RUN := $(CURDIR)/.wharf
+DATA := $(or $(WHARF_DATA_DIR),.wharf)
 DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)
@@ -25,7 +25,7 @@ help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
 run: plugins
-	WHARF_DATA_DIR=$(HOME_OF_RUN) $(TARGET)/debug/wharf serve --dev
+	@exec $(TARGET)/debug/wharf serve --dev
 
 # One command for host and modules, the same as in tests/src/artifacts.rs: what they share is built once, and
 # tests that run it again find nothing to do.
@@ -33,8 +33,8 @@ build:
 	$(CARGO) build --workspace --lib --bins
 
 plugins: build
-	install -d -m 0700 $(HOME_OF_RUN) $(HOME_OF_RUN)/plugins
-	install -C -m 0700 $(LIBRARIES) $(HOME_OF_RUN)/plugins
+	@install -d -m 0700 $(DATA) $(DATA)/plugins
+	install -C -m 0700 $(LIBRARIES) $(DATA)/plugins
 
 test: build
 ifneq ($(shell command -v cargo-nextest),)

@@ -1,5 +1,6 @@
 //! The sides that are compared: the routes in this program, and the same in a library.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
+use axum::routing::future::RouteFuture;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -123,13 +125,25 @@ pub(crate) fn library(name: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
+/// axum's future with the host's body in its response.
+struct Routed(RouteFuture<Infallible>);
+
 impl Endpoint for Linked {
+    #[inline]
     fn call(&self, _: Lane, request: Request<Body>, _: CallInfo) -> Result<Responding, Box<Refused>> {
-        let mut router = self.0.clone();
-        Ok(Box::pin(async move {
-            let Ok(response) = router.call(request).await;
+        Ok(Box::pin(Routed(self.0.clone().call(request))))
+    }
+}
+
+impl Future for Routed {
+    type Output = Response<Body>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        Pin::new(&mut self.0).poll(cx).map(|answer| {
+            let Ok(response) = answer;
             response.map(Body::new)
-        }))
+        })
     }
 }
 

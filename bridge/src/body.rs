@@ -20,6 +20,8 @@ pub trait Scope: Send + 'static {
     type Guard<'a>;
     /// Enters.
     fn enter(&self) -> Self::Guard<'_>;
+    /// Called once before the scope outlives the start of its call: whatever is lent must be copied.
+    fn keep(&mut self) {}
 }
 
 /// Nothing to enter.

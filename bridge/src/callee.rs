@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body::Body;
+use http_body::{Body, Frame};
 use wharf_plugin_api::http::{
     BodyStart, CallVt, FAULT, FfiCall, FfiService, Field, PENDING, READY, RequestHead, ResponseSlot, ServiceVt, TABLE_ABI,
 };
@@ -16,7 +16,8 @@ use wharf_plugin_api::waker::{WakerHead, with_context};
 use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
 use crate::body::{Incoming, Outgoing, Scope};
-use crate::context::Context;
+use crate::bytes::send;
+use crate::context::Received;
 use crate::head;
 
 /// A service that can be called across the ABI. Every method is called inside a guard: a panic becomes a fault.
@@ -31,7 +32,7 @@ pub trait Serve: Send + Sync + Sized + 'static {
     type Call: Scope;
 
     /// Makes the call's scope. Runs before anything else.
-    fn begin(self: &Arc<Self>, context: Context) -> Self::Call;
+    fn begin(self: &Arc<Self>, context: Received) -> Self::Call;
 
     /// Puts a request body in the form the service wants, so that the request is made once.
     fn body(incoming: Incoming) -> Self::RequestBody;
@@ -73,8 +74,6 @@ struct Call<S: Serve> {
     scope: Option<S::Call>,
 }
 
-type Answered<S> = (http::response::Parts, Outgoing<<S as Serve>::Body>);
-
 impl<S: Serve> Call<S> {
     /// Written where it stays: the room for the future is large and empty.
     #[inline]
@@ -100,40 +99,55 @@ impl<S: Serve> Call<S> {
         }
     }
 
-    /// Polls once and writes a response if there is one. `first` makes the future, in the same entry of the scope.
+    /// Makes the future and polls it once, in one entry of the scope.
     #[inline]
-    fn poll(&mut self, first: Option<impl FnOnce(&S::Call) -> S::Future>, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
-        let Some(scope) = self.scope.as_ref() else {
-            return failed(slot, Fault::new(FaultCode::INTERNAL, "a call was polled after it had ended"));
-        };
-        let entered = scope.enter();
-        if let Some(make) = first {
-            self.future = Some(make(scope));
+    fn begin(&mut self, service: &S, head: &RequestHead, body: &mut BodyStart, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
+        let Self { future, scope } = self;
+        let Some(inside) = scope.as_ref() else { return ended(slot) };
+        let entered = inside.enter();
+        let mut request = Request::new(S::body(Incoming::take(body)));
+        // SAFETY: the head is lent for the time of this call.
+        if let Err(fault) = unsafe { fill(head, &mut request) } {
+            drop(request);
+            drop(entered);
+            *scope = None;
+            return failed(slot, fault);
         }
-        let polled = Self::drive(&mut self.future, cx);
+        *future = Some(service.call(inside, head.lane, request));
+        let turned = turn(future, cx, slot);
         drop(entered);
-        match (polled, self.scope.take()) {
-            (Poll::Ready((parts, body)), Some(scope)) => {
-                respond(parts, body, scope, slot);
-                READY
-            }
-            (_, scope) => {
-                self.scope = scope;
-                PENDING
-            }
-        }
+        Self::settle(scope, turned, slot)
     }
 
+    /// Polls once more.
+    fn poll(&mut self, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
+        let Self { future, scope } = self;
+        let Some(inside) = scope.as_ref() else { return ended(slot) };
+        let entered = inside.enter();
+        let turned = turn(future, cx, slot);
+        drop(entered);
+        Self::settle(scope, turned, slot)
+    }
+
+    /// What becomes of the scope: it goes on with the call or with the body, or ends.
     #[inline]
-    fn drive(future: &mut Option<S::Future>, cx: &mut TaskContext<'_>) -> Poll<Answered<S>> {
-        let Some(running) = future.as_mut() else { return Poll::Pending };
-        // SAFETY: the call is boxed, and the future is only polled and dropped in place.
-        let Poll::Ready(response) = unsafe { Pin::new_unchecked(running) }.poll(cx) else {
-            return Poll::Pending;
-        };
-        *future = None;
-        let (parts, body) = response.into_parts();
-        Poll::Ready((parts, Outgoing::eager(body, cx)))
+    fn settle(scope: &mut Option<S::Call>, turned: Turned<S::Body>, slot: &mut ResponseSlot) -> u8 {
+        match turned {
+            Turned::Done => *scope = None,
+            Turned::Pending => {
+                if let Some(scope) = scope {
+                    scope.keep();
+                }
+                return PENDING;
+            }
+            Turned::Stream(first, body) => {
+                if let Some(mut scope) = scope.take() {
+                    scope.keep();
+                    slot.body = Outgoing::Stream(first, body).start(scope);
+                }
+            }
+        }
+        READY
     }
 
     /// Ends what is left, inside the scope.
@@ -146,19 +160,49 @@ impl<S: Serve> Call<S> {
     }
 }
 
+/// What came of a poll.
+enum Turned<B> {
+    Pending,
+    /// The response is in the slot, body and all.
+    Done,
+    /// The head is in the slot; these frames follow.
+    Stream(Option<Result<Frame<Bytes>, Fault>>, B),
+}
+
+/// Polls, and answers when it is ready. Inside the scope.
 #[inline]
-fn respond<B, C>(parts: http::response::Parts, body: Outgoing<B>, scope: C, slot: &mut ResponseSlot)
+fn turn<F, B>(future: &mut Option<F>, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> Turned<B>
 where
+    F: Future<Output = Response<B>>,
     B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
-    C: Scope,
 {
+    let Some(running) = future.as_mut() else { return Turned::Pending };
+    // SAFETY: the call is boxed, and the future is only polled and dropped in place.
+    let Poll::Ready(response) = unsafe { Pin::new_unchecked(running) }.poll(cx) else {
+        return Turned::Pending;
+    };
+    *future = None;
+    let (parts, body) = response.into_parts();
+    let body = Outgoing::eager(body, cx);
     // Whoever receives a whole body knows its length.
     let skip = matches!(body, Outgoing::Full(_)).then_some(&http::header::CONTENT_LENGTH);
     head::lend(&parts.headers, skip, |fields: &[Field], values_len| {
         // SAFETY: the caller gave the function together with its context.
         unsafe { (slot.set_head)(slot.ctx, parts.status.as_u16(), fields.as_ptr(), fields.len() as u32, values_len) };
     });
-    slot.body = body.start(scope);
+    match body {
+        Outgoing::Empty => Turned::Done,
+        Outgoing::Full(bytes) => {
+            slot.body = BodyStart::full(send(bytes));
+            Turned::Done
+        }
+        Outgoing::Stream(first, body) => Turned::Stream(first, body),
+    }
+}
+
+#[cold]
+fn ended(slot: &mut ResponseSlot) -> u8 {
+    failed(slot, Fault::new(FaultCode::INTERNAL, "a call was polled after it had ended"))
 }
 
 fn failed(slot: &mut ResponseSlot, fault: Fault) -> u8 {
@@ -180,16 +224,11 @@ unsafe extern "C" fn start<S: Serve>(
     let started = guard(|| {
         // SAFETY: `state` came from `export` with this `S`, and the caller keeps it alive during this call.
         let service = ManuallyDrop::new(unsafe { Arc::from_raw(state.cast::<S>()) });
-        // SAFETY: lent.
-        let (context, request) = unsafe { (Context::copy(head.call), request::<S>(head, body)) };
-        let request = match request {
-            Ok(request) => request,
-            Err(fault) => return failed(slot, fault),
-        };
+        // SAFETY: lent for the time of this call; a scope that outlives it keeps a copy, see `settle`.
+        let context = unsafe { Received::lent(head.call) };
         let call = call.insert(Call::<S>::boxed(service.begin(context)));
-        let first = |scope: &S::Call| service.call(scope, head.lane, request);
         // SAFETY: the waker is lent for the time of this call.
-        unsafe { with_context(waker, |cx| call.poll(Some(first), cx, slot)) }
+        unsafe { with_context(waker, |cx| call.begin(&service, head, body, cx, slot)) }
     });
     match (started, call) {
         (Ok(PENDING), Some(call)) => {
@@ -220,7 +259,7 @@ unsafe extern "C" fn poll<S: Serve>(state: *mut (), waker: *const WakerHead, slo
     // SAFETY: `state` came from `start` with this `S`; the caller polls one at a time and lends the slot.
     let (call, slot) = unsafe { (&mut *state.cast::<Call<S>>(), &mut *slot) };
     // SAFETY: the waker is lent for the time of this call.
-    match guard(|| unsafe { with_context(waker, |cx| call.poll(None::<fn(&S::Call) -> S::Future>, cx, slot)) }) {
+    match guard(|| unsafe { with_context(waker, |cx| call.poll(cx, slot)) }) {
         Ok(code) => code,
         Err(panicked) => {
             guard_drop(|| call.end());
@@ -242,12 +281,12 @@ unsafe extern "C" fn drop_service<S: Serve>(state: *const ()) {
     guard_drop(|| drop(unsafe { Arc::from_raw(state.cast::<S>()) }));
 }
 
-/// Builds a request of a lent head. The body is moved out.
+/// Fills a request from a lent head.
 ///
 /// # Safety
 /// `head` and what it points to must be alive.
 #[inline]
-unsafe fn request<S: Serve>(head: &RequestHead, body: &mut BodyStart) -> Result<Request<S::RequestBody>, Fault> {
+unsafe fn fill<B>(head: &RequestHead, request: &mut Request<B>) -> Result<(), Fault> {
     // SAFETY: lent by the caller.
     let (uri, fields) = unsafe {
         (
@@ -255,7 +294,6 @@ unsafe fn request<S: Serve>(head: &RequestHead, body: &mut BodyStart) -> Result<
             std::slice::from_raw_parts(head.fields, head.fields_len as usize),
         )
     };
-    let mut request = Request::new(S::body(Incoming::take(body)));
     // SAFETY: lent by the caller.
     let uri = unsafe { head::copy(fields, head.values_len, uri, request.headers_mut()) };
     *request.uri_mut() =
@@ -266,7 +304,7 @@ unsafe fn request<S: Serve>(head: &RequestHead, body: &mut BodyStart) -> Result<
         *request.method_mut() = head::method(head.method, text).ok_or_else(|| Fault::new(FaultCode::INVALID, "method is not a token"))?;
     }
     *request.version_mut() = head::version(head.version);
-    Ok(request)
+    Ok(())
 }
 
 const _: () = assert!(size_of::<MaybeUninit<FfiCall>>() == 2 * size_of::<usize>());

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use wharf_plugin_api::http::{BodyStart, FAULT, FfiCall, FfiService, Field, PENDING, READY, RequestHead, ResponseSlot, TABLE_ABI};
 use wharf_plugin_api::waker::lend;
@@ -55,26 +54,34 @@ impl RemoteService {
         Ok(Self(service))
     }
 
-    /// Starts a call and polls it once. `scope` is entered whenever the other side polls the request body. The headers are
-    /// taken out of `head`: their map becomes that of the response.
+    /// Starts a call with the head of `request` and this body, and polls it once. `scope` is entered whenever the other side polls the request body. The headers are
+    /// taken out of `request`: their map becomes that of the response.
     #[inline]
-    pub fn start<B, S>(&self, cx: &mut TaskContext<'_>, lane: u8, head: &mut Parts, body: B, view: &View<'_>, scope: S) -> Started
+    pub fn start<R, B, S>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        lane: u8,
+        request: &mut Request<R>,
+        body: B,
+        view: &View<'_>,
+        scope: S,
+    ) -> Started
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
         S: Scope,
     {
         let mut body = Outgoing::lazy(body).start(scope);
-        let (method, method_text) = head::method_code(&head.method);
-        let uri = head.uri.path_and_query().map_or("/", |pq| pq.as_str());
+        let mut headers = std::mem::take(request.headers_mut());
+        let (method, method_text) = head::method_code(request.method());
+        let uri = request.uri().path_and_query().map_or("/", |pq| pq.as_str());
         let call_context = view.lend();
-        let mut headers = std::mem::take(&mut head.headers);
         let map: *mut HeaderMap = &raw mut headers;
         let mut target = Target {
             map,
             status: StatusCode::OK,
         };
         let mut slot = slot(&mut target);
-        let version = head::version_code(head.version);
+        let version = head::version_code(request.version());
         // SAFETY: nothing else uses the map while it is lent; `set_head` uses it only through `target`, after the other
         // side has copied the fields, which it must do before it answers.
         let code = head::lend(unsafe { &*map }, None, |fields: &[Field], values_len| {

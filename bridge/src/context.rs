@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ptr::NonNull;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -159,6 +160,60 @@ pub struct Context {
     pub caller: Short<CALLER>,
 }
 
+/// What came with a call: lent while the call is started, copied when it goes on after that. Most calls do not.
+pub struct Received(Kept);
+
+enum Kept {
+    Lent(NonNull<CallContext>),
+    Own(Box<Context>),
+}
+
+// SAFETY: what is lent is only read, and the callee keeps it before it moves to another thread.
+unsafe impl Send for Received {}
+// SAFETY: as above.
+unsafe impl Sync for Received {}
+
+impl Received {
+    /// What the caller of `start` lends.
+    ///
+    /// # Safety
+    /// `lent` must be alive, or null, until [`Received::keep`] was called or this was dropped.
+    #[inline]
+    pub(crate) unsafe fn lent(lent: *const CallContext) -> Self {
+        Self(NonNull::new(lent.cast_mut()).map_or_else(|| Kept::Own(Box::default()), Kept::Lent))
+    }
+
+    /// Of one's own: for calls that came from nowhere.
+    #[must_use]
+    pub fn own(context: Context) -> Self {
+        Self(Kept::Own(Box::new(context)))
+    }
+
+    /// Makes a copy, so that it outlives the start of the call.
+    #[inline]
+    pub fn keep(&mut self) {
+        if let Kept::Lent(_) = self.0 {
+            self.0 = Kept::Own(Box::new(self.copy()));
+        }
+    }
+
+    /// A copy.
+    #[must_use]
+    pub fn copy(&self) -> Context {
+        match &self.0 {
+            // SAFETY: alive, by the promise made in `lent`.
+            Kept::Lent(lent) => unsafe { Context::copy(lent.as_ref()) },
+            Kept::Own(context) => **context,
+        }
+    }
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.copy().fmt(f)
+    }
+}
+
 impl Default for Context {
     fn default() -> Self {
         Self {
@@ -227,15 +282,9 @@ impl Context {
     /// Copies a lent one.
     ///
     /// # Safety
-    /// `lent` must be alive, or null.
-    #[inline]
+    /// The text it points to must be alive.
     #[must_use]
-    pub unsafe fn copy(lent: *const CallContext) -> Self {
-        if lent.is_null() {
-            return Self::default();
-        }
-        // SAFETY: alive by the caller's promise; ABI 1.0 has all of these fields.
-        let lent = unsafe { &*lent };
+    unsafe fn copy(lent: &CallContext) -> Self {
         let [a, b, c, d, ..] = lent.peer_addr;
         let peer = match lent.peer_family {
             4 => Some(SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), lent.peer_port)),
@@ -289,8 +338,12 @@ mod tests {
             token: 77,
             ..Context::default()
         };
-        // SAFETY: `sent` is alive.
-        let got = unsafe { Context::copy(&raw const *Box::new(sent.view().lend())) };
+        let lent = sent.view().lend();
+        // SAFETY: `lent` and `sent` are alive until it is kept.
+        let mut got = unsafe { Received::lent(&raw const lent) };
+        assert_eq!(format!("{got:?}"), format!("{sent:?}"));
+        got.keep();
+        let (_, got) = (lent, got.copy());
         assert_eq!(format!("{got:?}"), format!("{sent:?}"));
         assert_eq!(got.deadline.instant(), sent.deadline.instant());
     }

@@ -13,8 +13,9 @@ pub mod body;
 pub mod bytes;
 pub mod head;
 mod names;
+mod shapes;
 
 pub use body::Incoming;
 pub use callee::{Serve, export};
 pub use caller::{PendingCall, RemoteService, Started};
-pub use context::{Context, Deadline, View};
+pub use context::{Context, Deadline, Received, View};

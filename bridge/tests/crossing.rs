@@ -16,7 +16,7 @@ use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use wharf_bridge::body::{NoScope, Scope};
-use wharf_bridge::{Context, Incoming, PendingCall, RemoteService, Serve, Started, export};
+use wharf_bridge::{Context, Incoming, PendingCall, Received, RemoteService, Serve, Started, export};
 use wharf_plugin_api::{Fault, FaultCode};
 
 type Out = UnsyncBoxBody<Bytes, String>;
@@ -67,7 +67,7 @@ where
     type Future = Handling;
     type Call = CallScope;
 
-    fn begin(self: &Arc<Self>, _: Context) -> CallScope {
+    fn begin(self: &Arc<Self>, _: Received) -> CallScope {
         self.probe.live.fetch_add(1, Ordering::Relaxed);
         CallScope(self.probe.clone())
     }
@@ -113,7 +113,8 @@ where
 {
     let mut request = Some(request);
     poll_fn(|cx| {
-        let (mut head, body) = request.take().expect("polled once").into_parts();
+        let (head, body) = request.take().expect("polled once").into_parts();
+        let mut head = Request::from_parts(head, ());
         Poll::Ready(service.start(cx, 0, &mut head, body, &Context::default().view(), NoScope))
     })
     .await

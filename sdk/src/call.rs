@@ -30,16 +30,17 @@ impl Call {
     /// The call that is being handled now, if any.
     #[must_use]
     pub fn current() -> Option<Self> {
-        scope::current_call(|call| Self {
-            request_id: call.context.request_id.as_str().to_owned(),
-            trace_id: (call.context.trace_id != [0; 16])
-                .then(|| u128::from_be_bytes(call.context.trace_id))
-                .map(|id| format!("{id:032x}")),
-            peer: call.context.peer,
-            caller: Some(call.context.caller.as_str())
-                .filter(|caller| !caller.is_empty())
-                .map(str::to_owned),
-            deadline: call.context.deadline.instant(),
+        scope::current_call(|call| {
+            let context = call.context.copy();
+            Self {
+                request_id: context.request_id.as_str().to_owned(),
+                trace_id: (context.trace_id != [0; 16])
+                    .then(|| u128::from_be_bytes(context.trace_id))
+                    .map(|id| format!("{id:032x}")),
+                peer: context.peer,
+                caller: Some(context.caller.as_str()).filter(|caller| !caller.is_empty()).map(str::to_owned),
+                deadline: context.deadline.instant(),
+            }
         })
     }
 }

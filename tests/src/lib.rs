@@ -14,13 +14,15 @@
 )]
 
 mod artifacts;
+mod client;
 mod process;
 mod server;
 mod trace;
 mod workspace;
 
 pub use artifacts::{install, libraries, library, wharf_binary};
-pub use process::Process;
-pub use server::{Answer, ServerOptions, TestServer};
+pub use client::{Answer, open, send};
+pub use process::{Process, until};
+pub use server::{Ran, ServerOptions, TestServer};
 pub use trace::mapped_executable;
 pub use workspace::{metadata, root, scratch};

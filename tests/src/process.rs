@@ -27,7 +27,16 @@ impl Process {
     /// When the program cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with_input(command, Stdio::null())
+    }
+
+    /// The same, with something to read.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let output = Arc::new(Output::default());
         if let Some(stream) = child.stdout.take() {
@@ -37,6 +46,11 @@ impl Process {
             Output::follow(&output, stream);
         }
         Self { child, output }
+    }
+
+    /// No program: what stands in the place of one that is about to start.
+    pub(crate) fn none() -> Self {
+        Self::start(&mut Command::new("true"))
     }
 
     /// The process id.
@@ -71,6 +85,28 @@ impl Process {
         printed.clone()
     }
 
+    /// Waits for a line that is `wanted`, by its number from 0 and its text; `None` when there is none within the limit.
+    pub fn wait_for_line(&self, limit: Duration, wanted: impl Fn(usize, &str) -> bool) -> Option<usize> {
+        let until = Instant::now() + limit;
+        let mut printed = self.output.lock();
+        loop {
+            let found = printed.lines().enumerate().find(|(number, line)| wanted(*number, line));
+            if let Some((number, _)) = found {
+                return Some(number);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            printed = self
+                .output
+                .grew
+                .wait_timeout(printed, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
     /// How the program ended, or `None` while it runs.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child
@@ -91,6 +127,11 @@ impl Process {
                 self.output()
             )
         })
+    }
+
+    /// Waits for the program to end by itself, and no longer than the limit.
+    pub fn wait_or_give_up(&mut self, limit: Duration) -> Option<ExitStatus> {
+        until(limit, || self.try_wait())
     }
 
     /// Sends a signal by its name: `TERM`, `HUP`.
@@ -141,7 +182,7 @@ impl Output {
     clippy::disallowed_methods,
     reason = "between two looks at a condition with a deadline, in a thread of a test"
 )]
-pub(crate) fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {

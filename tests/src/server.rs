@@ -1,15 +1,17 @@
 //! The real `wharf serve` on free ports, with a data folder of its own.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::artifacts::{install, library, wharf_binary};
+use crate::client::{self, Answer};
 use crate::process::{Process, until};
 use crate::workspace::{make_private, scratch};
 
@@ -35,17 +37,20 @@ pub struct TestServer {
     http: SocketAddr,
     management: SocketAddr,
     folder: TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    ready_within: Duration,
 }
 
-/// The answer to [`TestServer::get`].
+/// How a `wharf` command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Status line and headers as they came.
-    pub head: String,
-    /// The body as text.
-    pub body: String,
+pub struct Ran {
+    /// Its exit code, -1 when a signal ended it.
+    pub code: i32,
+    /// What it printed on standard output.
+    pub out: String,
+    /// What it printed on standard error.
+    pub err: String,
 }
 
 /// Why one try at starting did not work.
@@ -94,26 +99,42 @@ impl TestServer {
         let config = folder.path().join("wharf-host.toml");
         fs::write(&config, options.config).map_err(|error| Failure::Other(format!("cannot write {}: {error}", config.display())))?;
         let (http, management) = free_addresses().map_err(|error| Failure::Other(format!("no free port: {error}")))?;
-        let mut command = Command::new(wharf_binary());
-        command
-            .arg("serve")
-            .args(options.arguments)
-            .current_dir(folder.path())
-            .env("WHARF_CONFIG", &config)
-            .env("WHARF_DATA_DIR", folder.path().join("data"))
-            .env("WHARF_PLUGINS__DIR", &plugins)
-            .env("WHARF_HTTP__LISTEN", http.to_string())
-            .env("WHARF_MANAGEMENT__LISTEN", management.to_string())
-            .envs(options.environment.iter().copied());
-        let process = Process::start(&mut command);
+        let own = |text: &&str| (*text).to_owned();
         let mut server = Self {
-            process,
+            process: Process::none(),
             http,
             management,
             folder,
+            arguments: options.arguments.iter().map(own).collect(),
+            environment: options.environment.iter().map(|(name, value)| (own(name), own(value))).collect(),
+            ready_within: options.ready_within,
         };
-        server.wait_until_ready(options.ready_within)?;
+        server.run()?;
         Ok(server)
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
+        let mut command = self.command(&["serve"]);
+        command
+            .args(&self.arguments)
+            .env("WHARF_HTTP__LISTEN", self.http.to_string())
+            .env("WHARF_MANAGEMENT__LISTEN", self.management.to_string())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.process = Process::start(&mut command);
+        self.wait_until_ready(self.ready_within)
+    }
+
+    /// Ends the server as a service manager does and starts another with the same data, ports and options.
+    ///
+    /// # Panics
+    /// When it does not end or start.
+    pub fn restart(&mut self) {
+        self.terminate(Duration::from_secs(30));
+        match self.run() {
+            Ok(()) => {}
+            Err(Failure::PortTaken) => panic!("cannot start wharf again: another process took its port"),
+            Err(Failure::Other(reason)) => panic!("{reason}"),
+        }
     }
 
     fn wait_until_ready(&mut self, limit: Duration) -> Result<(), Failure> {
@@ -121,7 +142,7 @@ impl TestServer {
             if let Some(status) = self.process.try_wait() {
                 return Some(Err(status));
             }
-            get(self.management, "/readyz")
+            client::send(self.management, "GET", "/readyz", &[], &[])
                 .is_ok_and(|answer| answer.status == 200)
                 .then_some(Ok(()))
         });
@@ -195,13 +216,102 @@ impl TestServer {
         install(library, &self.plugins())
     }
 
+    /// Puts a library into the folder of this server under another name.
+    ///
+    /// # Panics
+    /// When the library cannot be copied.
+    pub fn install_as(&self, library: &Path, name: &str) -> PathBuf {
+        let own = self.folder.path().join(name);
+        fs::copy(library, &own).unwrap_or_else(|error| panic!("cannot copy {}: {error}", library.display()));
+        self.install(&own)
+    }
+
+    /// Writes the configuration file anew; the server reads it when it gets HUP.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.config(), text).unwrap_or_else(|error| panic!("cannot write {}: {error}", self.config().display()));
+    }
+
+    /// Runs a `wharf` command beside this server, to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn wharf(&self, arguments: &[&str]) -> Ran {
+        let output = self
+            .command(arguments)
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run wharf {arguments:?}: {error}"));
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asks the admin API of this server: `/status`, `/modules/greeter`.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[must_use]
+    pub fn admin(&self, method: &str, path: &str) -> Answer {
+        let socket = self.data().join("admin/wharf.sock");
+        client::send_unix(&socket, method, &format!("/admin/v1{path}")).unwrap_or_else(|error| {
+            panic!(
+                "{method} {path} over the admin socket: {error}; wharf printed:\n{}",
+                self.process.output()
+            )
+        })
+    }
+
+    /// The status of one module.
+    #[must_use]
+    pub fn module(&self, id: &str) -> Value {
+        self.admin("GET", &format!("/modules/{id}")).json()
+    }
+
+    /// Waits until the status of a module is as wanted.
+    ///
+    /// # Panics
+    /// When it is not within half a minute; the message has the status and what the server printed.
+    pub fn wait_for_module(&self, id: &str, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        let found = until(Duration::from_secs(30), || Some(self.module(id)).filter(|status| wanted(status)));
+        found.unwrap_or_else(|| {
+            let status = serde_json::to_string_pretty(&self.module(id)).unwrap_or_default();
+            panic!(
+                "module {id}: expected {what}, found {status}\nwharf printed:\n{}",
+                self.process.output()
+            )
+        })
+    }
+
     /// One GET over a connection of its own.
     ///
     /// # Panics
     /// When there is no answer.
     #[must_use]
     pub fn get(&self, path: &str) -> Answer {
-        get(self.http, path).unwrap_or_else(|error| panic!("GET {path}: {error}; wharf printed:\n{}", self.process.output()))
+        self.send("GET", path, &[], &[])
+    }
+
+    /// One request over a connection of its own.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[must_use]
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        client::send(self.http, method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}; wharf printed:\n{}", self.process.output()))
+    }
+
+    /// Waits for the server to end.
+    ///
+    /// # Panics
+    /// When it has not ended within the limit.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.process.wait(limit)
     }
 
     /// Asks the server to end, as a service manager does, and waits for it.
@@ -221,49 +331,9 @@ fn free_addresses() -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((first.local_addr()?, second.local_addr()?))
 }
 
-/// One GET as HTTP/1.0, whose answer ends with the connection and is never chunked.
-fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
-    let limit = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
-    parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| io::Error::other("the answer is not http"))
-}
-
-fn parse(text: &str) -> Option<Answer> {
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
-
-    #[test]
-    fn an_answer_is_read_to_its_end() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a client");
-            let mut asked = [0; 64];
-            let count = stream.read(&mut asked).expect("a request");
-            stream
-                .write_all(b"HTTP/1.0 404 Not Found\r\nx: y\r\n\r\nnothing\n")
-                .expect("the answer is sent");
-            String::from_utf8_lossy(asked.get(..count).unwrap_or_default()).into_owned()
-        });
-        let answer = get(address, "/a?b").expect("an answer");
-        assert_eq!((answer.status, answer.body.as_str()), (404, "nothing\n"));
-        assert!(server.join().expect("the server ends").starts_with("GET /a?b HTTP/1.0\r\n"));
-    }
 
     #[test]
     #[should_panic(expected = "before it was ready; it printed:")]
@@ -272,10 +342,5 @@ mod tests {
             arguments: &["--no-such-option"],
             ..ServerOptions::default()
         });
-    }
-
-    #[test]
-    fn what_is_not_http_is_no_answer() {
-        assert_eq!(parse("SSH-2.0\r\n\r\n"), None);
     }
 }

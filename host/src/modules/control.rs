@@ -48,7 +48,7 @@ pub struct PlannedModule {
     pub file: Option<String>,
     /// SHA-256 of the file, hex.
     pub hash: Option<String>,
-    /// `load`, `replace`, `keep`, `skip` (disabled or not enabled yet) or `refuse`.
+    /// `load`, `replace`, `keep`, `skip` (disabled or not enabled yet), `stop` or `refuse`.
     pub action: String,
     /// Why, where `action` needs a reason.
     pub reason: Option<String>,

@@ -8,7 +8,6 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wharf_bridge::body::Scope;
@@ -174,17 +173,7 @@ impl Endpoint for Arc<Instance> {
             }));
         }
         match self.standing.enter() {
-            Ok(()) => {
-                let (head, body) = request.into_parts();
-                Ok(Box::pin(Calling {
-                    instance: Arc::clone(self),
-                    lane,
-                    info,
-                    state: State::New(head, body),
-                    is_counted: true,
-                    watch: GateWatch::default(),
-                }))
-            }
+            Ok(()) => Ok(Calling::boxed(self, lane, request, info)),
             Err(gate) => {
                 let because = match gate {
                     Gate::Open => RefusedBecause::Busy,
@@ -209,7 +198,7 @@ struct Calling {
 }
 
 enum State {
-    New(Parts, Body),
+    New(Request<Body>),
     Pending(PendingCall),
     Done,
 }
@@ -238,10 +227,10 @@ impl Future for Calling {
                 return Poll::Pending;
             };
             match (&mut this.state, &this.instance.http) {
-                (State::New(head, body), Some(http)) => {
+                (State::New(request), Some(http)) => {
                     let lane = u8::from(this.lane == Lane::Grpc);
-                    let body = std::mem::replace(body, Body::empty());
-                    match http.start(cx, lane, head, body, &view(&this.info), HostScope) {
+                    let body = std::mem::replace(request.body_mut(), Body::empty());
+                    match http.start(cx, lane, request, body, &view(&this.info), HostScope) {
                         Started::Ready(result) => {
                             this.state = State::Done;
                             Poll::Ready(result)
@@ -274,6 +263,24 @@ impl Future for Calling {
 }
 
 impl Calling {
+    /// Written where it stays: request and call are large, and each move of them is a copy.
+    #[inline]
+    fn boxed(instance: &Arc<Instance>, lane: Lane, request: Request<Body>, info: CallInfo) -> Pin<Box<Self>> {
+        let mut room = Box::<Self>::new_uninit();
+        let calling = room.as_mut_ptr();
+        // SAFETY: every field is written once, in memory that is theirs.
+        let calling = unsafe {
+            (&raw mut (*calling).state).write(State::New(request));
+            (&raw mut (*calling).info).write(info);
+            (&raw mut (*calling).instance).write(Arc::clone(instance));
+            (&raw mut (*calling).lane).write(lane);
+            (&raw mut (*calling).is_counted).write(true);
+            (&raw mut (*calling).watch).write(GateWatch::default());
+            room.assume_init()
+        };
+        Box::into_pin(calling)
+    }
+
     #[inline]
     fn answer(&mut self, response: Response<Incoming>) -> Response<Body> {
         let standing = &self.instance.standing;

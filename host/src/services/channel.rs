@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use http::{Request, Response};
-use wharf_bridge::{Context, Incoming, Serve};
+use wharf_bridge::{Context, Incoming, Received, Serve};
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RStr};
 use wharf_plugin_api::http::FfiService;
@@ -84,7 +84,7 @@ impl Serve for Outlet {
     type Future = Answer;
     type Call = CallerContext;
 
-    fn begin(self: &Arc<Self>, context: Context) -> CallerContext {
+    fn begin(self: &Arc<Self>, context: Received) -> CallerContext {
         CallerContext(context)
     }
 
@@ -97,7 +97,7 @@ impl Serve for Outlet {
     }
 
     fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Body>) -> Answer {
-        let info = self.info(&caller.0);
+        let info = self.info(&caller.0.copy());
         if self.inner.standing.is_retired() {
             let request_id = info.request_id;
             return Answer(Box::pin(async move {
@@ -141,10 +141,14 @@ impl Outlet {
 }
 
 /// The caller's context.
-struct CallerContext(Context);
+struct CallerContext(Received);
 
 impl wharf_bridge::body::Scope for CallerContext {
     type Guard<'a> = ();
 
     fn enter(&self) {}
+
+    fn keep(&mut self) {
+        self.0.keep();
+    }
 }

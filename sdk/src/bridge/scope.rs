@@ -7,16 +7,15 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll};
 
 use tokio::runtime::EnterGuard;
-use wharf_bridge::Context;
 use wharf_bridge::body::Scope;
+use wharf_bridge::{Context, Received};
 
 use super::core::{Core, Tasks};
 
 /// One call, as long as its future or its response body lives.
-#[derive(Clone)]
 pub struct CallScope {
-    core: Arc<Core>,
-    pub(crate) context: Context,
+    pub(crate) core: Arc<Core>,
+    pub(crate) context: Received,
 }
 
 /// What is set while code of an instance runs. Dropping it restores what was set before.
@@ -88,15 +87,21 @@ pub(crate) fn current_call<R>(with: impl FnOnce(&CallScope) -> R) -> Option<R> {
 }
 
 impl CallScope {
-    pub(crate) fn new(core: Arc<Core>, context: Context) -> Self {
-        Self { core, context }
-    }
-
     /// For work that belongs to no call.
     pub(crate) fn detached(core: Arc<Core>) -> Self {
         Self {
             core,
-            context: Context::default(),
+            context: Received::own(Context::default()),
+        }
+    }
+}
+
+impl Clone for CallScope {
+    /// A clone outlives the start of the call, so it has a copy of what is lent.
+    fn clone(&self) -> Self {
+        Self {
+            core: self.core.clone(),
+            context: Received::own(self.context.copy()),
         }
     }
 }
@@ -107,6 +112,11 @@ impl Scope for CallScope {
     #[inline]
     fn enter(&self) -> Entered<'_> {
         enter(&self.core, Some(self))
+    }
+
+    #[inline]
+    fn keep(&mut self) {
+        self.context.keep();
     }
 }
 

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use http::{Request, Response};
 use tower_service::Service;
-use wharf_bridge::{Context, Incoming, Serve};
+use wharf_bridge::{Incoming, Received, Serve};
 
 use super::core::Core;
 use super::scope::CallScope;
@@ -35,8 +35,11 @@ impl Serve for Lanes {
     type Call = CallScope;
 
     #[inline]
-    fn begin(self: &Arc<Self>, context: Context) -> CallScope {
-        CallScope::new(self.core.clone(), context)
+    fn begin(self: &Arc<Self>, context: Received) -> CallScope {
+        CallScope {
+            core: self.core.clone(),
+            context,
+        }
     }
 
     #[inline]

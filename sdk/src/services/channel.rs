@@ -63,7 +63,7 @@ where
         Calling {
             remote: self.remote.clone(),
             // What travels is what came: the host adds who calls.
-            context: scope.context,
+            context: scope.context.copy(),
             state: State::New(Box::new((request, scope))),
         }
     }
@@ -94,7 +94,8 @@ where
         match std::mem::replace(&mut this.state, State::Done) {
             State::New(new) => {
                 let (request, scope) = *new;
-                let (mut head, body) = request.into_parts();
+                let (head, body) = request.into_parts();
+                let mut head = Request::from_parts(head, ());
                 match this.remote.start(cx, GRPC, &mut head, body, &this.context.view(), scope) {
                     Started::Ready(result) => return Poll::Ready(result),
                     Started::Pending(pending) => this.state = State::Pending(pending),

@@ -41,7 +41,10 @@ async fn answers_and_statuses_are_the_same_in_both_modes() {
 
         let nobody = ask(&server, "/relay/hello/%20").await;
         assert_eq!(code(&nobody), Code::InvalidArgument, "{mode}: {nobody}");
-        assert!(nobody["message"].as_str().unwrap().contains("the name is empty"), "{mode}: {nobody}");
+        assert!(
+            nobody["message"].as_str().unwrap().contains("the name is empty"),
+            "{mode}: {nobody}"
+        );
 
         let closed = ask(&server, "/relay/statistics").await;
         assert_eq!(code(&closed), Code::Unauthenticated, "{mode}: {closed}");
@@ -104,7 +107,10 @@ async fn a_deadline_that_the_client_names_travels_and_the_hosts_patience_does_no
             .header("connect-timeout-ms", "500")
             .body(empty())
             .unwrap();
-        let lines = soon("the lines", client.send(named).await.into_body().collect()).await.unwrap().to_bytes();
+        let lines = soon("the lines", client.send(named).await.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes();
         let lines = String::from_utf8_lossy(&lines).into_owned();
         assert!(lines.starts_with("1\n") && lines.contains("DeadlineExceeded"), "{mode}: {lines}");
 
@@ -141,7 +147,11 @@ async fn a_module_that_is_switched_off_is_unavailable_and_its_caller_degraded() 
         let outcome = ask(&server, "/relay/hello/Ada").await;
         assert_eq!(code(&outcome), Code::Unavailable, "{mode}: {outcome}");
         let relay = wharf(&server, &["modules", "show", "relay"]).await.unwrap();
-        assert_eq!((&relay["state"], &relay["degraded"]), (&json!("running"), &json!(["greeter"])), "{mode}");
+        assert_eq!(
+            (&relay["state"], &relay["degraded"]),
+            (&json!("running"), &json!(["greeter"])),
+            "{mode}"
+        );
 
         wharf(&server, &["modules", "enable", "greeter"]).await.unwrap();
         assert_eq!(code(&ask(&server, "/relay/hello/Ada").await), Code::Ok, "{mode}");
@@ -168,16 +178,26 @@ async fn the_trace_travels_in_both_modes_and_the_request_id_in_process() {
             serde_json::from_str(line).unwrap()
         };
         let (relay, greeter) = (line("asking the greeter"), line("greeting somebody"));
-        assert_eq!((&relay["module.id"], &greeter["module.id"]), (&json!("relay"), &json!("greeter")), "{mode}");
+        assert_eq!(
+            (&relay["module.id"], &greeter["module.id"]),
+            (&json!("relay"), &json!("greeter")),
+            "{mode}"
+        );
         assert_eq!(relay["request.id"], json!(request_id), "{mode}: {relay}");
         for line in [&relay, &greeter] {
             assert_eq!(line["trace.id"], json!("0af7651916cd43dd8448eb211c80319c"), "{mode}: {line}");
         }
         // Over a socket nothing but the trace is believed, until callers can prove who they are.
-        assert_eq!(greeter["request.id"] == relay["request.id"], mode == "in-process", "{mode}: {greeter}");
+        assert_eq!(
+            greeter["request.id"] == relay["request.id"],
+            mode == "in-process",
+            "{mode}: {greeter}"
+        );
     }
 }
 
 async fn in_flight(server: &TestServer, module: &str) -> u64 {
-    wharf(server, &["modules", "show", module]).await.unwrap()["in_flight"].as_u64().unwrap()
+    wharf(server, &["modules", "show", module]).await.unwrap()["in_flight"]
+        .as_u64()
+        .unwrap()
 }

@@ -68,11 +68,7 @@ async fn a_hundred_mebibytes_go_up_and_down_in_constant_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_ends_the_modules_work() {
     let server = server();
-    for (mut client, path) in Client::both(server.http())
-        .await
-        .into_iter()
-        .zip(["/pipe/hang", "/pipe/hang"])
-    {
+    for (mut client, path) in Client::both(server.http()).await.into_iter().zip(["/pipe/hang", "/pipe/hang"]) {
         let way = client.name();
         let waiting = tokio::spawn(async move { client.get(path).await.status() });
         live(&server, 1).await;

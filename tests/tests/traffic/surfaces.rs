@@ -44,7 +44,11 @@ async fn health_and_reflection_follow_a_module_that_is_disabled_and_enabled() {
         ..ServerOptions::default()
     });
     for _ in 0..2 {
-        let serving = eventually("health", async || health(&server).await, |health| *health == Ok(ServingStatus::Serving));
+        let serving = eventually(
+            "health",
+            async || health(&server).await,
+            |health| *health == Ok(ServingStatus::Serving),
+        );
         assert!(serving.await.is_ok());
         assert!(is_listed(&server).await);
         wharf(&server, &["modules", "disable", "greeter"]).await.unwrap();

@@ -150,22 +150,25 @@ fn make(args: &NewArgs, here: &Path) -> Result<Made, Failure> {
 
 fn human(made: &Made) -> String {
     let mut text = format!("made the module {} in {}\n", made.id, made.folder.display());
-    match &made.sdk {
-        None => text.push_str(&format!(
-            "\nnext:  wharf serve --dev      (in another terminal)\n       wharf dev {id}\n       curl http://127.0.0.1:8080/{id}/world\n",
-            id = made.id
-        )),
-        Some(sdk) => {
-            text.push_str(&format!(
-                "this is not the plugins folder of a clone of Wharf: wharf-sdk is a path dependency on {}\n",
-                sdk.display()
-            ));
-            text.push_str(&format!(
-                "\nnext:  cd {}\n       wharf dev {id}\n       curl http://127.0.0.1:8080/{id}/world\n",
-                made.folder.display(),
-                id = made.id
-            ));
-        }
+    if let Some(sdk) = &made.sdk {
+        text.push_str(&format!(
+            "this is not the plugins folder of a clone of Wharf: wharf-sdk is a path dependency on {}\n",
+            sdk.display()
+        ));
+    }
+    let program = std::env::args().next().unwrap_or_else(|| "wharf".to_owned());
+    let host = format!("{program} serve --dev   (in another terminal, if none runs)");
+    let go = format!("cd {}", made.folder.display());
+    let steps = [
+        made.sdk.is_none().then_some(host),
+        made.sdk.is_some().then_some(go),
+        Some(format!("{program} dev {}", made.id)),
+        Some(format!("curl http://127.0.0.1:8080/{}/world", made.id)),
+    ];
+    for (n, step) in steps.into_iter().flatten().enumerate() {
+        text.push_str(if n == 0 { "\nnext:  " } else { "       " });
+        text.push_str(&step);
+        text.push('\n');
     }
     text
 }

@@ -17,6 +17,8 @@ pub(super) struct Package {
     pub(super) folder: PathBuf,
     /// Where cargo puts what it builds; changes there are no changes.
     pub(super) target: PathBuf,
+    /// Whether it is part of a clone of Wharf.
+    pub(super) in_clone: bool,
 }
 
 /// How a build went. Compile errors are on the terminal already.
@@ -76,6 +78,7 @@ impl Package {
             name: name.to_owned(),
             folder,
             target: metadata.target_directory,
+            in_clone: metadata.packages.iter().any(|package| package.name == "wharf-sdk"),
         })
     }
 
@@ -94,9 +97,17 @@ impl Package {
 /// Builds the package. Compile errors go to standard error as cargo writes them.
 pub(super) async fn build(package: &Package, release: bool) -> Result<Built, Failure> {
     let mut command = Command::new(cargo());
+    // In a clone the same command as `make run`: cargo would build what all crates share once more, with other features,
+    // for a package that is built alone.
+    let what: &[&str] = if package.in_clone {
+        &["--workspace", "--lib", "--bins"]
+    } else {
+        &["-p", &package.name]
+    };
     command
         .arg("build")
-        .args(["-p", &package.name, "--message-format=json-render-diagnostics"])
+        .args(what)
+        .arg("--message-format=json-render-diagnostics")
         .args(release.then_some("--release"))
         .current_dir(&package.folder);
     let output = run(command).await?;

@@ -96,6 +96,7 @@ mod tests {
         let package = Package {
             name: "x".into(),
             target: path.join("target"),
+            in_clone: false,
             folder: path.clone(),
         };
         let mut changes = Changes::watch(&package).unwrap();

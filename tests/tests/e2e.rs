@@ -1,0 +1,21 @@
+//! End to end: the real binary, real libraries, and what a client and an operator see of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod e2e {
+    pub(crate) mod stage;
+
+    mod enabling;
+    mod lifecycle;
+    mod logs;
+    mod panics;
+    mod reload;
+    mod shutdown;
+    mod stuck;
+    mod untouched;
+}

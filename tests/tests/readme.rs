@@ -1,0 +1,133 @@
+//! The README's five minutes, done as it says in a copy of the clone: its commands, its files, its outputs.
+//!
+//! The README marks its fenced blocks. `sh test`: commands that end; a `text` block right after it is what they print.
+//! `sh NAME`: a command in a terminal of its own that goes on; `text NAME`: lines that appear there from then on.
+//! `LANGUAGE file=PATH`: the content of a file. In outputs `...` stands for any text, and on a line alone for any lines.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "readme/blocks.rs"]
+mod blocks;
+#[path = "readme/clone.rs"]
+mod clone;
+#[path = "readme/terminal.rs"]
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use blocks::{Block, Kind, blocks, matches};
+use clone::Clone;
+use terminal::Terminal;
+
+/// Builds are part of it, on machines that do other things too.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// Somebody who follows the README.
+struct Reader<'a> {
+    clone: &'a Clone,
+    /// `export` lines so far: they count in every later command.
+    exports: String,
+    terminals: BTreeMap<String, Terminal>,
+    last: String,
+}
+
+#[test]
+fn the_five_minutes_of_the_readme_work_as_written() {
+    let readme = fs::read_to_string(wharf_tests::root().join("README.md")).expect("README.md can be read");
+    let clone = Clone::make();
+    let mut reader = Reader {
+        clone: &clone,
+        exports: String::new(),
+        terminals: BTreeMap::new(),
+        last: String::new(),
+    };
+    let blocks = blocks(&readme);
+    let count = |kind: fn(&Kind) -> bool| blocks.iter().filter(|block| kind(&block.kind)).count();
+    assert!(count(|kind| matches!(kind, Kind::Run)) >= 5, "the README lost its commands");
+    assert!(count(|kind| matches!(kind, Kind::Output)) >= 5, "the README lost its outputs");
+    for block in &blocks {
+        reader.follow(block);
+    }
+}
+
+impl Reader<'_> {
+    fn follow(&mut self, block: &Block) {
+        let at = format!("README.md:{}", block.line);
+        let text = self.clone.localised(&block.text);
+        match &block.kind {
+            Kind::Run => self.last = self.run(&text, &at),
+            Kind::Output => {
+                let last = self.clone.generalised(&self.last);
+                assert!(
+                    matches(&block.text, &last),
+                    "{at}: the README says\n{}\nand it printed\n{last}\n{}",
+                    block.text,
+                    self.state()
+                );
+            }
+            Kind::Terminal(name) => {
+                let command = self.command(&format!("{}exec {text}", self.exports));
+                let before = self.terminals.insert(name.clone(), Terminal::start(command));
+                assert!(before.is_none(), "{at}: terminal {name} is in use");
+            }
+            Kind::Appears(name) => {
+                let expected: Vec<String> = text.lines().map(str::to_owned).collect();
+                let terminal = self
+                    .terminals
+                    .get_mut(name)
+                    .unwrap_or_else(|| panic!("{at}: there is no terminal {name}"));
+                let outcome = terminal.wait_for(&expected, LIMIT);
+                outcome.unwrap_or_else(|missing| panic!("{at}: {missing:?} did not appear\n{}", self.state()));
+            }
+            Kind::File(path) => {
+                fs::write(self.clone.folder().join(path), &block.text).unwrap_or_else(|error| panic!("{at}: {path}: {error}"))
+            }
+        }
+    }
+
+    fn run(&mut self, script: &str, at: &str) -> String {
+        let Output { status, stdout, stderr } = self
+            .command(&format!("set -eu\n{}{script}", self.exports))
+            .output()
+            .unwrap_or_else(|error| panic!("{at}: {error}"));
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "{at}: {status}\n{script}\n{stdout}{stderr}\n{}", self.state());
+        for line in script.lines().filter(|line| line.starts_with("export ")) {
+            self.exports.push_str(line);
+            self.exports.push('\n');
+        }
+        stdout.into_owned() + &stderr
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(self.clone.folder());
+        self.clone.environment(&mut command);
+        command
+    }
+
+    /// Everything that may tell why something failed.
+    fn state(&self) -> String {
+        let terminals = self.terminals.iter();
+        terminals
+            .map(|(name, terminal)| format!("--- terminal {name}:\n{}\n", terminal.output()))
+            .collect()
+    }
+}
+
+#[test]
+fn the_copy_of_the_clone_has_what_git_knows_and_nothing_else() {
+    let clone = Clone::make();
+    for (path, there) in [
+        ("Cargo.toml", true),
+        ("plugins/greeter/wharf.toml", true),
+        (".git", false),
+        (".wharf", false),
+    ] {
+        assert_eq!(clone.folder().join(path).exists(), there, "{path}");
+    }
+    assert!(Path::new(&clone.folder().join("target")).is_symlink());
+}
