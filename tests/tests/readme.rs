@@ -82,7 +82,9 @@ impl Reader<'_> {
                 let outcome = terminal.wait_for(&expected, LIMIT);
                 outcome.unwrap_or_else(|missing| panic!("{at}: {missing:?} did not appear\n{}", self.state()));
             }
-            Kind::File(path) => fs::write(self.clone.folder().join(path), &block.text).unwrap_or_else(|error| panic!("{at}: {path}: {error}")),
+            Kind::File(path) => {
+                fs::write(self.clone.folder().join(path), &block.text).unwrap_or_else(|error| panic!("{at}: {path}: {error}"))
+            }
         }
     }
 
@@ -119,7 +121,12 @@ impl Reader<'_> {
 #[test]
 fn the_copy_of_the_clone_has_what_git_knows_and_nothing_else() {
     let clone = Clone::make();
-    for (path, there) in [("Cargo.toml", true), ("plugins/greeter/wharf.toml", true), (".git", false), (".wharf", false)] {
+    for (path, there) in [
+        ("Cargo.toml", true),
+        ("plugins/greeter/wharf.toml", true),
+        (".git", false),
+        (".wharf", false),
+    ] {
         assert_eq!(clone.folder().join(path).exists(), there, "{path}");
     }
     assert!(Path::new(&clone.folder().join("target")).is_symlink());

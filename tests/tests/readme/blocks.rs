@@ -63,7 +63,9 @@ pub(crate) fn matches(shown: &str, printed: &str) -> bool {
 fn lines_match(shown: &[&str], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
-        Some((first, rest)) if first.trim() == "..." => (0..=printed.len()).any(|from| lines_match(rest, printed.get(from..).unwrap_or_default())),
+        Some((first, rest)) if first.trim() == "..." => {
+            (0..=printed.len()).any(|from| lines_match(rest, printed.get(from..).unwrap_or_default()))
+        }
         Some((first, rest)) => printed
             .split_first()
             .is_some_and(|(line, below)| line_matches(first, line) && lines_match(rest, below)),

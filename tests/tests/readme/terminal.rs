@@ -38,9 +38,9 @@ impl Terminal {
         loop {
             let ended = self.process.try_wait().is_some();
             let seen = self.seen;
-            let found = self
-                .process
-                .wait_for_line(Duration::from_millis(500), |number, printed| number >= seen && line_matches(line, printed));
+            let found = self.process.wait_for_line(Duration::from_millis(500), |number, printed| {
+                number >= seen && line_matches(line, printed)
+            });
             if found.is_some() || ended || Instant::now() >= end {
                 return found;
             }
