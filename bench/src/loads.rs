@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use wharf_host::domain::graph::{Node, Standing, resolve};
@@ -16,80 +18,118 @@ use wharf_host::modules::os::Target;
 use wharf_host::modules::place::{Folder, PlaceRules, PrivateFolder};
 use wharf_host::modules::standing::Limits;
 use wharf_host::modules::trust::{TrustMode, TrustPolicy};
-use wharf_host::modules::verify::{Candidate, VerifyContext};
+use wharf_host::modules::verify::{Candidate, Checked, VerifyContext};
 
 use crate::report::Report;
 use crate::side::{Alone, Rig, library};
 
 const LOADS: usize = 200;
+/// Of the files with line tables: a process has about a thousand thread keys, and each generation takes one.
+const FEW_LOADS: usize = 40;
 
-/// Loads the hello library and the largest one that was built here, each from a private copy of its own.
+/// What was timed, in milliseconds, one value a load.
+#[derive(Default)]
+struct Times {
+    check: Vec<f64>,
+    store: Vec<f64>,
+    open: Vec<f64>,
+    create: Vec<f64>,
+    all: Vec<f64>,
+}
+
+/// Loads the hello library and the largest one that was built here, each from a private copy of its own. As cargo leaves
+/// them, with line tables, and as they are shipped, without.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     for (name, bar) in [("hello_module", Some(10.0)), ("bench_tokio", None)] {
-        let bytes = std::fs::metadata(library(name)?)?.len();
-        report.section(
-            &format!("{LOADS} loads of {name} ({:.1} MiB on disk)", bytes as f64 / f64::from(1 << 20)),
-            "wharf-bench loads",
-        );
-        measure(name, bar, report)?;
+        for is_stripped in [true, false] {
+            let home = tempfile::tempdir()?;
+            std::fs::set_permissions(home.path(), Permissions::from_mode(0o700))?;
+            let file = home.path().join(library(name)?.file_name().context("a library has a name")?);
+            std::fs::copy(library(name)?, &file)?;
+            std::fs::set_permissions(&file, Permissions::from_mode(0o700))?;
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            let command = "wharf-bench loads";
+            if is_stripped && !Command::new("strip").arg(&file).status().is_ok_and(|status| status.success()) {
+                report.section(&format!("{LOADS} loads of {name}, stripped"), command);
+                report.hole("`strip` is not installed; it is in binutils");
+                continue;
+            }
+            let loads = if is_stripped { LOADS } else { FEW_LOADS };
+            let size = mib(std::fs::metadata(&file)?.len());
+            let how = if is_stripped { "stripped" } else { "with line tables" };
+            report.section(&format!("{loads} loads of {name}, {how}: {size:.1} MiB"), command);
+            measure(&file, home.path(), loads, bar.filter(|_| is_stripped), report)?;
+        }
     }
     Ok(())
 }
 
-fn measure(name: &str, bar: Option<f64>, report: &mut Report) -> Result<()> {
+fn measure(file: &Path, home: &Path, loads: usize, bar: Option<f64>, report: &mut Report) -> Result<()> {
     let rig = Rig::new(Arc::new(Alone))?;
-    let home = tempfile::tempdir()?;
-    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700))?;
-    let file = home.path().join(library(name)?.file_name().context("a library has a name")?);
-    std::fs::copy(library(name)?, &file)?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700))?;
-    let private = PrivateFolder::create(&home.path().join("private"), Target::HOST.library_suffix()).map_err(|e| anyhow!("{e:#?}"))?;
+    let private = PrivateFolder::create(&home.join("private"), Target::HOST.library_suffix()).map_err(|e| anyhow!("{e:#?}"))?;
     let context = context();
-    let (mut all, mut opened, mut created) = (Vec::new(), Vec::new(), Vec::new());
+    let mut times = Times::default();
     let mut before = 0;
-    for load in 0..LOADS {
+    for load in 0..loads {
+        // The first ones fill caches of allocator and linker.
         if load == 8 {
             before = anonymous()?;
         }
         let started = Instant::now();
-        let verified = verify(&file, &context, &private)?;
-        let verifying = started.elapsed();
+        let checked = check(file, &context)?;
+        let checked_at = started.elapsed();
+        let verified = checked.store(&private).map_err(|e| anyhow!("{e:#?}"))?;
+        let stored_at = started.elapsed();
         let image = open(&Opening {
             copy: &verified.copy,
             manifest: &verified.manifest,
             descriptors: &verified.descriptors,
             reserve_thread_keys: 16,
         })?;
-        let opening = started.elapsed() - verifying;
+        let opened_at = started.elapsed();
         let instance = rig
             .runtime
             .block_on(Instance::create(image, "{}".to_owned(), &rig.shared, Limits::default()))
             .map_err(|fault| anyhow!("{fault}"))?;
         rig.runtime.block_on(instance.start()).map_err(|fault| anyhow!("{fault}"))?;
-        let total = started.elapsed();
-        all.push(total.as_secs_f64() * 1e3);
-        opened.push(opening.as_secs_f64() * 1e3);
-        created.push((total - opening - verifying).as_secs_f64() * 1e3);
+        let all = started.elapsed();
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        times.check.push(ms(checked_at));
+        times.store.push(ms(stored_at - checked_at));
+        times.open.push(ms(opened_at - stored_at));
+        times.create.push(ms(all - opened_at));
+        times.all.push(ms(all));
         rig.runtime.block_on(instance.stop()).map_err(|fault| anyhow!("{fault}"))?;
         instance.retire();
+        // What is measured is not how full a disk gets.
+        drop(instance);
+        drop(std::fs::remove_file(&verified.copy));
     }
-    let left = (anonymous()? - before) as f64 / (LOADS - 8) as f64;
+    let left = (anonymous()? - before) as f64 / loads.saturating_sub(8) as f64;
     report.figure(
         "verify + resolve + open + create + start, p50",
-        quantile(&mut all, 0.5),
+        quantile(&mut times.all, 0.5),
         "ms",
         None,
         "",
     );
     report.figure(
         "verify + resolve + open + create + start, p99",
-        quantile(&mut all, 0.99),
+        quantile(&mut times.all, 0.99),
         "ms",
         bar,
         "",
     );
-    report.figure("of which open, p50", quantile(&mut opened, 0.5), "ms", None, "");
-    report.figure("of which create + start, p50", quantile(&mut created, 0.5), "ms", None, "");
+    report.figure(
+        "of which read, hash, inspect, resolve, p50",
+        quantile(&mut times.check, 0.5),
+        "ms",
+        None,
+        "",
+    );
+    report.figure("of which the private copy, p50", quantile(&mut times.store, 0.5), "ms", None, "");
+    report.figure("of which open, p50", quantile(&mut times.open, 0.5), "ms", None, "");
+    report.figure("of which create + start, p50", quantile(&mut times.create, 0.5), "ms", None, "");
     report.figure(
         "anonymous memory left by a generation",
         left,
@@ -101,19 +141,17 @@ fn measure(name: &str, bar: Option<f64>, report: &mut Report) -> Result<()> {
 }
 
 /// Stages 1 to 5.
-fn verify(file: &Path, context: &VerifyContext, private: &PrivateFolder) -> Result<wharf_host::modules::verify::Verified> {
+fn check(file: &Path, context: &VerifyContext) -> Result<Checked> {
     let parent = file.parent().context("a file lies in a folder")?;
     let name = file.file_name().unwrap_or(OsStr::new(""));
     let folder = Folder::open(parent, &context.place).map_err(|e| anyhow!("{e:#?}"))?;
-    let verified = Candidate::new(&folder, name)
-        .verify(context, private)
-        .map_err(|e| anyhow!("{e:#?}"))?;
-    let nodes = [Node::new(&verified.manifest, Standing::Candidate, Some(verified.file.clone()))];
+    let checked = Candidate::new(&folder, name).check(context).map_err(|e| anyhow!("{e:#?}"))?;
+    let nodes = [Node::new(&checked.manifest, Standing::Candidate, Some(checked.file.clone()))];
     let resolution = resolve(&nodes, &BTreeSet::new());
     if resolution.order.len() != 1 {
         return Err(anyhow!("{:#?}", resolution.findings));
     }
-    Ok(verified)
+    Ok(checked)
 }
 
 fn context() -> VerifyContext {

@@ -103,7 +103,7 @@ impl<S: Serve> Call<S> {
     #[inline]
     fn begin(&mut self, service: &S, head: &RequestHead, body: &mut BodyStart, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
         let Self { future, scope } = self;
-        let Some(inside) = scope.as_ref() else { return FAULT };
+        let Some(inside) = scope.as_ref() else { return ended(slot) };
         let entered = inside.enter();
         let mut request = Request::new(S::body(Incoming::take(body)));
         // SAFETY: the head is lent for the time of this call.
@@ -122,9 +122,7 @@ impl<S: Serve> Call<S> {
     /// Polls once more.
     fn poll(&mut self, cx: &mut TaskContext<'_>, slot: &mut ResponseSlot) -> u8 {
         let Self { future, scope } = self;
-        let Some(inside) = scope.as_ref() else {
-            return failed(slot, Fault::new(FaultCode::INTERNAL, "a call was polled after it had ended"));
-        };
+        let Some(inside) = scope.as_ref() else { return ended(slot) };
         let entered = inside.enter();
         let turned = turn(future, cx, slot);
         drop(entered);
@@ -200,6 +198,11 @@ where
         }
         Outgoing::Stream(first, body) => Turned::Stream(first, body),
     }
+}
+
+#[cold]
+fn ended(slot: &mut ResponseSlot) -> u8 {
+    failed(slot, Fault::new(FaultCode::INTERNAL, "a call was polled after it had ended"))
 }
 
 fn failed(slot: &mut ResponseSlot, fault: Fault) -> u8 {

@@ -57,7 +57,15 @@ impl RemoteService {
     /// Starts a call with the head of `request` and this body, and polls it once. `scope` is entered whenever the other side polls the request body. The headers are
     /// taken out of `request`: their map becomes that of the response.
     #[inline]
-    pub fn start<R, B, S>(&self, cx: &mut TaskContext<'_>, lane: u8, request: &mut Request<R>, body: B, view: &View<'_>, scope: S) -> Started
+    pub fn start<R, B, S>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        lane: u8,
+        request: &mut Request<R>,
+        body: B,
+        view: &View<'_>,
+        scope: S,
+    ) -> Started
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
         S: Scope,

@@ -18,6 +18,8 @@ const LONGEST: usize = 24;
 struct Place {
     /// Hash of the shape that was seen last.
     seen: u32,
+    /// Whether that one was made, or found to have no map.
+    is_settled: bool,
     shape: Option<Box<Shape>>,
 }
 
@@ -29,7 +31,7 @@ struct Shape {
 }
 
 thread_local! {
-    static SHAPES: RefCell<[Place; PLACES]> = const { RefCell::new([const { Place { seen: 0, shape: None } }; PLACES]) };
+    static SHAPES: RefCell<[Place; PLACES]> = const { RefCell::new([const { Place { seen: 0, is_settled: false, shape: None } }; PLACES]) };
 }
 
 /// A map with the names of these fields in their order, and empty values; `None` when the shape is not known.
@@ -37,6 +39,9 @@ thread_local! {
 pub(crate) fn map_for(fields: &[Field]) -> Option<HeaderMap> {
     let mut hash = fields.len() as u32;
     for field in fields {
+        if field.name_id == 0 {
+            return None;
+        }
         hash = hash.wrapping_mul(0x0100_0193) ^ u32::from(field.name_id);
     }
     SHAPES
@@ -45,7 +50,10 @@ pub(crate) fn map_for(fields: &[Field]) -> Option<HeaderMap> {
             let place = places.get_mut(hash.wrapping_mul(0x9E37_79B9) as usize >> 29)?;
             match &place.shape {
                 Some(shape) if place.seen == hash && shape.is_of(fields) => Some(shape.map.clone()),
-                _ => place.learn(hash, fields),
+                _ => {
+                    place.learn(hash, fields);
+                    None
+                }
             }
         })
         .ok()
@@ -54,12 +62,14 @@ pub(crate) fn map_for(fields: &[Field]) -> Option<HeaderMap> {
 
 impl Place {
     #[cold]
-    fn learn(&mut self, hash: u32, fields: &[Field]) -> Option<HeaderMap> {
-        if self.seen == hash {
+    fn learn(&mut self, hash: u32, fields: &[Field]) {
+        if self.seen != hash {
+            self.seen = hash;
+            self.is_settled = false;
+        } else if !self.is_settled {
             self.shape = Shape::of(fields).map(Box::new);
+            self.is_settled = true;
         }
-        self.seen = hash;
-        None
     }
 }
 

@@ -38,9 +38,7 @@ impl Call {
                     .then(|| u128::from_be_bytes(context.trace_id))
                     .map(|id| format!("{id:032x}")),
                 peer: context.peer,
-                caller: Some(context.caller.as_str())
-                    .filter(|caller| !caller.is_empty())
-                    .map(str::to_owned),
+                caller: Some(context.caller.as_str()).filter(|caller| !caller.is_empty()).map(str::to_owned),
                 deadline: context.deadline.instant(),
             }
         })

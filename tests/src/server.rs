@@ -106,11 +106,7 @@ impl TestServer {
             management,
             folder,
             arguments: options.arguments.iter().map(own).collect(),
-            environment: options
-                .environment
-                .iter()
-                .map(|(name, value)| (own(name), own(value)))
-                .collect(),
+            environment: options.environment.iter().map(|(name, value)| (own(name), own(value))).collect(),
             ready_within: options.ready_within,
         };
         server.run()?;
@@ -262,8 +258,12 @@ impl TestServer {
     #[must_use]
     pub fn admin(&self, method: &str, path: &str) -> Answer {
         let socket = self.data().join("admin/wharf.sock");
-        client::send_unix(&socket, method, &format!("/admin/v1{path}"))
-            .unwrap_or_else(|error| panic!("{method} {path} over the admin socket: {error}; wharf printed:\n{}", self.process.output()))
+        client::send_unix(&socket, method, &format!("/admin/v1{path}")).unwrap_or_else(|error| {
+            panic!(
+                "{method} {path} over the admin socket: {error}; wharf printed:\n{}",
+                self.process.output()
+            )
+        })
     }
 
     /// The status of one module.
@@ -280,7 +280,10 @@ impl TestServer {
         let found = until(Duration::from_secs(30), || Some(self.module(id)).filter(|status| wanted(status)));
         found.unwrap_or_else(|| {
             let status = serde_json::to_string_pretty(&self.module(id)).unwrap_or_default();
-            panic!("module {id}: expected {what}, found {status}\nwharf printed:\n{}", self.process.output())
+            panic!(
+                "module {id}: expected {what}, found {status}\nwharf printed:\n{}",
+                self.process.output()
+            )
         })
     }
 

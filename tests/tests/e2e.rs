@@ -17,6 +17,7 @@ mod e2e {
     mod pins;
     mod reload;
     mod shutdown;
+    mod streams;
     mod stuck;
     mod untouched;
 }

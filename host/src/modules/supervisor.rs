@@ -276,7 +276,9 @@ impl Supervisor {
                 // They are in the plan already, but for those that were made here.
                 findings
                     .into_iter()
-                    .filter(|f| f.code == kind::NEEDS_DOWN.code || f.code == kind::PINNED.code)
+                    .filter(|f| {
+                        f.code == kind::NEEDS_DOWN.code || f.code == kind::PINNED.code || (f.code == kind::CONFIG.code && f.file.is_none())
+                    })
                     .collect()
             }
             Action::Open { checked, section } => self.bring_up_library(&slot, *checked, section).await,

@@ -175,3 +175,6 @@ fn report(problems: &[wharf_manifest::Problem]) -> String {
 fn failed(message: String) -> syn::Error {
     syn::Error::new(Span::call_site(), message)
 }
+
+#[cfg(test)]
+mod tests;

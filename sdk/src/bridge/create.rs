@@ -88,8 +88,22 @@ fn read_config<M: Module>(core: &Core) -> Result<M::Config, Fault> {
     serde_path_to_error::deserialize(&mut json).map_err(|e| {
         let path = e.path().to_string();
         let place = if path == "." { String::new() } else { format!(".{path}") };
-        Fault::new(FaultCode::CONFIG, format!("modules.{}{place}: {}", core.identity.module, e.inner()))
+        Fault::new(
+            FaultCode::CONFIG,
+            format!("modules.{}{place}: {}", core.identity.module, without_value(&e.inner().to_string())),
+        )
     })
+}
+
+/// What serde says without the value it found, which may be a secret.
+fn without_value(error: &str) -> String {
+    let tells_value = ["invalid type: ", "invalid value: ", "unknown variant "]
+        .iter()
+        .any(|kind| error.starts_with(kind));
+    match error.rsplit_once(", expected ") {
+        Some((_, expected)) if tells_value => format!("found another value, expected {expected}"),
+        _ => error.to_owned(),
+    }
 }
 
 fn failed(what: &str, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Fault {
@@ -189,5 +203,32 @@ impl<M: Module> ModuleApi for Outer<M> {
             )),
         })
         .unwrap_or_else(RResult::RErr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_value;
+
+    #[test]
+    fn values_in_errors_of_serde_are_not_shown() {
+        for (error, shown) in [
+            ("invalid type: string \"s3cret\", expected u64", "found another value, expected u64"),
+            (
+                "invalid value: integer `7`, expected u8 at line 1",
+                "found another value, expected u8 at line 1",
+            ),
+            (
+                "unknown variant `s3cret, expected x`, expected `a` or `b`",
+                "found another value, expected `a` or `b`",
+            ),
+            (
+                "unknown field `colour`, expected `color`",
+                "unknown field `colour`, expected `color`",
+            ),
+            ("missing field `name`", "missing field `name`"),
+        ] {
+            assert_eq!(without_value(error), shown);
+        }
     }
 }

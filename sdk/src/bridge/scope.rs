@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll};
 
 use tokio::runtime::EnterGuard;
-use wharf_bridge::{Context, Received};
 use wharf_bridge::body::Scope;
+use wharf_bridge::{Context, Received};
 
 use super::core::{Core, Tasks};
 

@@ -13,3 +13,5 @@ mod apart;
 mod calls;
 #[path = "test_host/library.rs"]
 mod library;
+#[path = "test_host/one_image.rs"]
+mod one_image;

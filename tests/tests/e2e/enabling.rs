@@ -50,7 +50,11 @@ fn new_modules_wait_until_somebody_enables_them_and_decisions_outlive_the_host()
 
     let refused = server.wharf(&["modules", "disable", "lab", "--json"]);
     assert_eq!(refused.code, 5, "{}", refused.out);
-    assert!(refused.err.contains("module.needed") && refused.err.contains("needs-lab"), "{}", refused.err);
+    assert!(
+        refused.err.contains("module.needed") && refused.err.contains("needs-lab"),
+        "{}",
+        refused.err
+    );
     assert_eq!(server.get("/lab/word").status, 200);
     succeeds(&server, &["modules", "disable", "lab", "--force"]);
     assert_eq!(server.get("/lab/word").status, 404);

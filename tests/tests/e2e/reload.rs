@@ -47,11 +47,18 @@ fn a_new_build_in_a_watched_folder_takes_over_without_a_failed_request() {
         }
         over.store(true, Ordering::Relaxed);
         let answers = asking.join().unwrap();
-        let first_new = answers.iter().position(|answer| answer == "1.1.0").expect("the new build was asked");
+        let first_new = answers
+            .iter()
+            .position(|answer| answer == "1.1.0")
+            .expect("the new build was asked");
         assert!(first_new > 0, "the old build was asked");
         assert!(answers[first_new..].iter().all(|answer| answer == "1.1.0"), "{answers:?}");
         let slow = slow.join().unwrap();
-        assert_eq!((slow.status, slow.body.as_str()), (200, "1.0.0"), "it ends on the build that it began on");
+        assert_eq!(
+            (slow.status, slow.body.as_str()),
+            (200, "1.0.0"),
+            "it ends on the build that it began on"
+        );
     });
     let uploaded = server.send("POST", "/swap/upload", &[], &vec![b'x'; 100_000]).json();
     assert_eq!((&uploaded["bytes"], &uploaded["version"]), (&100_000.into(), &"1.1.0".into()));

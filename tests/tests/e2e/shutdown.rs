@@ -19,8 +19,16 @@ fn a_host_that_is_told_to_end_finishes_what_it_has_and_stops_in_reverse_order() 
     let slow = thread::spawn(move || send(http, "GET", "/lab/slow/3000", &[], &[]));
     server.wait_for_module("lab", "the slow call in flight", |status| status["in_flight"] == 1);
     server.process().signal("TERM");
-    let unready = until(LIMIT, || send(management, "GET", "/readyz", &[], &[]).ok().filter(|answer| answer.status == 503));
-    assert!(unready.is_some(), "it did not say that it is not ready:\n{}", server.process().output());
+    let unready = until(LIMIT, || {
+        send(management, "GET", "/readyz", &[], &[])
+            .ok()
+            .filter(|answer| answer.status == 503)
+    });
+    assert!(
+        unready.is_some(),
+        "it did not say that it is not ready:\n{}",
+        server.process().output()
+    );
     let answer = slow.join().unwrap().unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, "first"));
     let status = server.wait(LIMIT);
@@ -28,9 +36,7 @@ fn a_host_that_is_told_to_end_finishes_what_it_has_and_stops_in_reverse_order() 
 
     let lines = log_lines(&server);
     let at = |id: &str, message: &str| {
-        let is_it = |line: &serde_json::Value| {
-            line["message"] == message && (line["fields"]["module.id"] == id || line["module.id"] == id)
-        };
+        let is_it = |line: &serde_json::Value| line["message"] == message && (line["fields"]["module.id"] == id || line["module.id"] == id);
         lines
             .iter()
             .position(is_it)
@@ -56,8 +62,15 @@ fn a_stuck_module_keeps_the_host_no_longer_than_its_deadline() {
         let status = server.terminate(LIMIT);
         let output = server.process().output();
         assert_eq!(status.code(), Some(6), "{lab}{path}: {output}");
-        assert!(asked.elapsed() < Duration::from_secs(10), "{lab}{path}: it took {:?}", asked.elapsed());
-        assert!(!told || output.contains("lab stops"), "{lab}{path}: the module was not asked to stop: {output}");
+        assert!(
+            asked.elapsed() < Duration::from_secs(10),
+            "{lab}{path}: it took {:?}",
+            asked.elapsed()
+        );
+        assert!(
+            !told || output.contains("lab stops"),
+            "{lab}{path}: the module was not asked to stop: {output}"
+        );
         drop(client);
     }
 }
@@ -91,13 +104,18 @@ fn a_restart_on_an_inherited_socket_refuses_no_connection() {
             while !over.load(Ordering::Relaxed) {
                 let answer = send(address, "GET", "/hello/Ada", &[], &[]);
                 let status = answer.as_ref().map(|answer| answer.status);
-                assert!(status.is_ok_and(|status| status == 200 || status == 404 || status == 503), "{answer:?}");
+                assert!(
+                    status.is_ok_and(|status| status == 200 || status == 404 || status == 503),
+                    "{answer:?}"
+                );
                 asked.fetch_add(1, Ordering::Relaxed);
             }
         });
         let more = || {
             let before = asked.load(Ordering::Relaxed);
-            until(LIMIT, || (asked.load(Ordering::Relaxed) > before + 20 || asking.is_finished()).then_some(()));
+            until(LIMIT, || {
+                (asked.load(Ordering::Relaxed) > before + 20 || asking.is_finished()).then_some(())
+            });
         };
         for _ in 0..2 {
             more();

@@ -46,7 +46,10 @@ pub(crate) fn says(status: &Value, text: &str) -> bool {
 /// The messages of a status, one a line.
 pub(crate) fn messages(status: &Value) -> String {
     let messages = status["messages"].as_array().into_iter().flatten();
-    messages.filter_map(|message| message["text"].as_str()).collect::<Vec<_>>().join("\n")
+    messages
+        .filter_map(|message| message["text"].as_str())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Waits until a module is in a state.

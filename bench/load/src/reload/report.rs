@@ -135,7 +135,9 @@ impl Report {
             tally.fail(format!("{} generations were loaded, expected {expected}", after.generations));
         }
         if (instances_seen as u64) < reloads {
-            tally.fail(format!("{instances_seen} instances answered, expected about one for each of {reloads} reloads"));
+            tally.fail(format!(
+                "{instances_seen} instances answered, expected about one for each of {reloads} reloads"
+            ));
         }
         let (failed, failures, _) = tally.verdict();
         let mut took: Vec<_> = swaps.iter().map(|swap| swap.took).collect();
@@ -242,7 +244,9 @@ impl fmt::Display for Report {
             writeln!(f, "{name:<16} {value}")?;
         }
         self.failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))?;
-        self.host_log.iter().try_for_each(|log| writeln!(f, "the host's log is {}", log.display()))
+        self.host_log
+            .iter()
+            .try_for_each(|log| writeln!(f, "the host's log is {}", log.display()))
     }
 }
 

@@ -312,6 +312,7 @@ pub(super) async fn within<T: Send + 'static>(
     let (done, result) = oneshot::channel();
     let (patience, over) = oneshot::channel::<()>();
     let thread = std::thread::Builder::new().name(format!("wharf-{what}")).spawn(move || {
+        #[allow(clippy::disallowed_methods, reason = "a thread of its own, outside of the runtime's workers")]
         runtime.block_on(async {
             tokio::select! {
                 result = step => drop(done.send(result)),

@@ -3,10 +3,12 @@
 use std::error::Error;
 
 use super::{Scope, Supervisor};
+use crate::domain::finding::Finding;
 use crate::domain::status::{Desired, HostStatus, ModuleStatus, State};
 use crate::modules::control::{ControlError, PinnedBuild, Plan};
 use crate::modules::open;
 use crate::modules::os;
+use crate::modules::plan::Report;
 
 pub(super) fn internal(error: &(dyn Error + 'static)) -> ControlError {
     let mut message = error.to_string();
@@ -75,6 +77,20 @@ impl Supervisor {
                 format!("known modules: {}", known.join(", "))
             },
         )
+    }
+
+    /// No module of that id, or one whose file was refused before its manifest was read.
+    fn unknown_among(&self, id: &str, report: &Report) -> ControlError {
+        let nameless = |finding: &&Finding| finding.is_error() && finding.module.is_none();
+        let findings: Vec<Finding> = report.findings.iter().filter(nameless).cloned().collect();
+        if findings.is_empty() {
+            return self.unknown(id);
+        }
+        ControlError {
+            hint: "the folder holds files that were refused before anything in them was read; it may be one of these".to_owned(),
+            findings,
+            ..self.unknown(id)
+        }
     }
 
     /// Stages 1 to 5 over the folder, together with what runs: no module code runs.
@@ -187,7 +203,7 @@ impl Supervisor {
             _ => false,
         };
         let errors: Vec<_> = plan.findings.iter().filter(|f| f.is_error()).cloned().collect();
-        if changed || (errors.is_empty() && after.is_some()) {
+        if changed || (!force && errors.is_empty() && after.is_some()) {
             return self.module_status(id);
         }
         let first = errors.first();
@@ -208,16 +224,11 @@ impl Supervisor {
 
     async fn decide_for(&self, id: &str, change: impl FnOnce(&mut Desired)) -> Result<(), ControlError> {
         let known = self.slots().contains_key(id);
-        if !known
-            && !self
-                .look()
-                .await
-                .report
-                .modules
-                .iter()
-                .any(|module| module.id.as_deref() == Some(id))
-        {
-            return Err(self.unknown(id));
+        if !known {
+            let report = self.look().await.report;
+            if !report.modules.iter().any(|module| module.id.as_deref() == Some(id)) {
+                return Err(self.unknown_among(id, &report));
+            }
         }
         let mut desired = self.0.state.desired(id).await.map_err(|e| internal(&e))?;
         change(&mut desired);

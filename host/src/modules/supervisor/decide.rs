@@ -1,6 +1,7 @@
 //! What would be done: stages 1 to 5, what operators want, and what runs now. Nothing is changed and no module code runs.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use wharf_plugin_api::root::Linkage as AbiLinkage;
 
@@ -12,7 +13,7 @@ use crate::domain::status::{Desired, Linkage, State};
 use crate::modules::control::{ControlError, Plan, PlannedModule};
 use crate::modules::open::Image;
 use crate::modules::plan::{Report, Survey};
-use crate::modules::verify::Checked;
+use crate::modules::verify::{Checked, check_config};
 
 /// Which modules a change is about.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +95,13 @@ impl Supervisor {
             });
         }
         for module in report.modules.iter().filter(|module| !module.ok) {
-            if let Some(id) = &module.id
+            // A file that cannot be read has no id: it is about the module that was loaded from it.
+            let id = module.id.clone().or_else(|| self.loaded_from(&module.file));
+            if let Some(id) = &id
                 && scope.covers(id)
                 && !decisions
                     .iter()
-                    .any(|decision| decision.id == *id && !matches!(decision.action, Action::Keep))
+                    .any(|decision| decision.id == *id && !matches!(decision.action, Action::Keep | Action::Refuse { about: None, .. }))
             {
                 let findings: Vec<Finding> = report
                     .findings
@@ -186,19 +189,31 @@ impl Supervisor {
                 section: self.section(id),
                 checked: Box::new(checked),
             },
-            (None, Some(running)) if renew => Action::Renew {
-                image: Box::new(running.instance.image.clone()),
-                section: self.section(id),
-            },
+            (None, Some(running)) if renew => self.renew(id, &running.instance.image),
             (None, Some(_)) => Action::Keep,
-            (None, None) => match linked {
-                Some(image) => Action::Renew {
-                    image: Box::new(image.clone()),
-                    section: self.section(id),
-                },
-                None => Action::Keep,
-            },
+            (None, None) => linked.map_or(Action::Keep, |image| self.renew(id, image)),
         }
+    }
+
+    /// A new instance of code whose file was not checked just now, and so its section was not either.
+    fn renew(&self, id: &str, image: &Image) -> Action {
+        let findings = check_config(&image.manifest, self.settings().sections.get(id));
+        if findings.is_empty() {
+            return Action::Renew {
+                image: Box::new(image.clone()),
+                section: self.section(id),
+            };
+        }
+        Action::Refuse {
+            about: None,
+            findings: findings.into_iter().map(|finding| finding.about(id)).collect(),
+        }
+    }
+
+    fn loaded_from(&self, file: &Path) -> Option<String> {
+        let running = self.running();
+        let slot = running.iter().find(|(_, running)| running.file.as_deref() == Some(file));
+        slot.map(|(slot, _)| slot.id.clone())
     }
 
     fn section(&self, id: &str) -> String {

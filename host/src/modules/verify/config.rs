@@ -11,7 +11,7 @@ const MAX_ERRORS: usize = 32;
 
 /// Everything that is wrong with the section; an absent one is an empty one. Values are never shown, since any of
 /// them may be a secret.
-pub(super) fn check_config(manifest: &Manifest, section: Option<&Value>) -> Vec<Finding> {
+pub(in crate::modules) fn check_config(manifest: &Manifest, section: Option<&Value>) -> Vec<Finding> {
     let Some(schema) = &manifest.config_schema else {
         let is_empty = section.is_none_or(|section| section.as_object().is_some_and(serde_json::Map::is_empty));
         let what = format!("the configuration has a section for {:?}, which takes none", manifest.id);
