@@ -14,6 +14,7 @@ mod e2e {
     mod lifecycle;
     mod logs;
     mod panics;
+    mod pins;
     mod reload;
     mod shutdown;
     mod streams;

@@ -80,7 +80,7 @@ pub(super) fn taking(old: &Config, newer: &Config) -> Config {
 
 fn is_live(path: &str) -> bool {
     let live = |key: &&str| path == *key || (key.ends_with('.') && path.starts_with(*key));
-    LIVE.iter().any(|key| live(key)) && !FIXED.contains(&path)
+    LIVE.iter().any(live) && !FIXED.contains(&path)
 }
 
 fn leaves(config: &Config) -> BTreeMap<Vec<String>, Value> {
