@@ -86,6 +86,7 @@ async fn greet(instance: &Arc<Instance>, name: &str) -> (RequestId, String) {
         trace_flags: 0,
         peer: None,
         deadline: None,
+        deadline_is_named: false,
         caller: None,
     };
     let id = info.request_id.clone();
