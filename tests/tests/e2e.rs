@@ -16,6 +16,7 @@ mod e2e {
     mod panics;
     mod reload;
     mod shutdown;
+    mod streams;
     mod stuck;
     mod untouched;
 }

@@ -5,3 +5,5 @@
 mod protos;
 #[path = "servers/trace.rs"]
 mod trace;
+#[path = "servers/untouched.rs"]
+mod untouched;

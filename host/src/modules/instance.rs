@@ -153,6 +153,14 @@ impl Instance {
     }
 }
 
+/// The service holds the module's state: its drop is a visit too.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _visit = current::visit(&self.standing, None, None);
+        drop(self.http.take());
+    }
+}
+
 fn policy(kind: PolicyKind, permission: &str) -> Option<Policy> {
     match kind {
         PolicyKind::PUBLIC => Some(Policy::Public),

@@ -81,7 +81,7 @@ fn a_plan_with_errors_shows_three_lines_each_and_exits_with_3() {
                 .contains("error[resolve.missing] billing: needs blog ^2\n  why: found 1.0.0\n  fix: build blog 2"),
             "{out:?}"
         );
-        assert!(out.stdout.contains("1 errors, 0 warnings"), "{out:?}");
+        assert!(out.stdout.contains("1 error, 0 warnings"), "{out:?}");
     }
     let plan = host.place().run(&["modules", "plan", "--json"]);
     assert_eq!((plan.code, &plan.json()["findings"][0]["code"]), (3, &json!("resolve.missing")));
@@ -377,4 +377,5 @@ fn a_folder_is_judged_with_no_host_running() {
     );
     let out = place.run(&["sign", "no.so", "--key", "none.key"]);
     assert_eq!((out.code, out.stdout.as_str()), (1, ""), "{out:?}");
+    assert_eq!(out.stderr.matches("No such file").count(), 1, "a cause is said twice: {out:?}");
 }

@@ -14,7 +14,7 @@ use tower_service::Service;
 use wharf_bridge::{Incoming, Received, Serve};
 
 use super::core::Core;
-use super::scope::CallScope;
+use super::scope::{self, CallScope};
 
 const GRPC: u8 = 1;
 
@@ -27,6 +27,15 @@ pub(crate) struct Lanes {
 
 /// axum's future without its impossible error.
 pub(crate) struct Handling(RouteFuture<Infallible>);
+
+/// The routers hold the module, and may be the last to do so: its drop runs as the instance.
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        let core = Arc::clone(&self.core);
+        let _entered = scope::enter(&core, None);
+        drop((std::mem::take(&mut self.http), std::mem::take(&mut self.grpc)));
+    }
+}
 
 impl Serve for Lanes {
     type RequestBody = Body;

@@ -1,6 +1,8 @@
 //! The life of a module: what goes wrong at its start and at its end, and the modules that need it.
 
-use super::stage::{config, hello_answers, keeps_its_secret, messages, says, server, wait_for_message, wait_for_state};
+use wharf_tests::until;
+
+use super::stage::{LIMIT, config, hello_answers, keeps_its_secret, messages, says, server, wait_for_message, wait_for_state};
 
 /// Configuration of the lab, what its status says then.
 const STARTS: &[(&str, &str)] = &[
@@ -23,6 +25,8 @@ const STOPS: &[(&str, &str)] = &[
     ("stop = \"panic\"", "stop panics as configured"),
     ("stop = \"hang\"", "stop did not end within 1000 ms"),
     ("stop = \"spin\"\nspin_ms = 3000", "a poll took more than 100 ms"),
+    ("drop = \"panic\"", "drop panics as configured"),
+    ("drop = \"spin\"\nspin_ms = 3000", "its drop did not end"),
 ];
 
 #[test]
@@ -55,11 +59,10 @@ fn a_module_that_cannot_stop_is_ended_and_its_status_says_why() {
     for (index, (lab, text)) in STOPS.iter().enumerate() {
         if index > 0 {
             server.configure(&config(lab, ""));
-            let enabled = server.wharf(&["modules", "disable", "lab"]);
-            assert_eq!(enabled.code, 0, "{}", enabled.err);
+            let read = || server.process().output().matches("configuration read again").count();
+            let before = read();
             server.process().signal("HUP");
-            let lines = format!("\"modules\":\"lab\"");
-            server.process().wait_for_output(&lines, super::stage::LIMIT);
+            assert!(until(LIMIT, || (read() > before).then_some(())).is_some(), "{lab} was not read");
             let enabled = server.wharf(&["modules", "enable", "lab"]);
             assert_eq!(enabled.code, 0, "{lab}: {}", enabled.err);
         }
@@ -69,7 +72,7 @@ fn a_module_that_cannot_stop_is_ended_and_its_status_says_why() {
         assert_eq!(status["state"], "disabled", "{lab}: {}", messages(&status));
         hello_answers(&server);
     }
-    assert_eq!(server.module("lab")["panics"], 1);
+    assert_eq!(server.module("lab")["panics"], 2, "one in stop, one in drop");
     keeps_its_secret(&server);
 }
 

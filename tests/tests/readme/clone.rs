@@ -1,52 +1,52 @@
 //! A copy of what git knows of this repository, with ports of its own and a target folder that later runs use again.
 
-use std::fs::{self, File, FileTimes};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, FileTimes};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
-use wharf_tests::{metadata, root, scratch};
+use wharf_tests::{metadata, root};
 
 /// The addresses the README names.
 const PUBLIC: &str = "127.0.0.1:8080";
 const MANAGEMENT: &str = "127.0.0.1:9090";
 
-/// The copy; it is removed when this is dropped.
+/// The copy. One test at a time has it; it stays where it is, so that cargo builds only what changed since the last run.
 pub(crate) struct Clone {
-    folder: TempDir,
+    folder: PathBuf,
     public: SocketAddr,
     management: SocketAddr,
+    _lock: File,
 }
 
 impl Clone {
     pub(crate) fn make() -> Self {
-        let folder = scratch("readme");
-        let listed = Command::new("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-            .current_dir(root())
-            .output()
-            .expect("git runs");
-        assert!(listed.status.success(), "git ls-files: {listed:?}");
-        for name in String::from_utf8_lossy(&listed.stdout).split('\0').filter(|name| !name.is_empty()) {
-            // Deleted and not committed yet: git still lists it.
-            if root().join(name).is_file() {
-                copy(&root().join(name), &folder.path().join(name)).unwrap_or_else(|error| panic!("cannot copy {name}: {error}"));
-            }
+        let target = own_target().join("readme");
+        make_private(&target);
+        let lock = File::create(target.join("lock")).expect("a lock can be made");
+        lock.lock().expect("the lock can be had");
+        if !target.join("debug").is_dir() {
+            take_over(&target);
         }
-        let target = target();
-        std::os::unix::fs::symlink(&target, folder.path().join("target")).expect("a link to the target folder");
+        let folder = target.join("clone");
+        fill(&folder);
+        if !folder.join("target").is_symlink() {
+            std::os::unix::fs::symlink("..", folder.join("target")).expect("a link to the target folder");
+        }
         let (first, second) = (free(), free());
         Self {
             folder,
             public: first.local_addr().expect("an address"),
             management: second.local_addr().expect("an address"),
+            _lock: lock,
         }
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// The README's addresses become those of this copy.
@@ -83,32 +83,77 @@ impl Clone {
     }
 }
 
-/// A target folder beside the workspace's own. The first time it takes over what was built of other people's crates, so
-/// that only this repository's are built again: their files are links, since cargo replaces files and never writes into them.
-fn target() -> PathBuf {
-    let own = Path::new(
-        metadata()
-            .get("target_directory")
-            .and_then(serde_json::Value::as_str)
-            .expect("a target folder"),
-    );
-    let target = own.join("readme");
-    if !target.join("debug").is_dir() {
-        let partial = own.join(format!("readme-{}", std::process::id()));
-        for (folder, how) in [
-            (".fingerprint", copy as fn(&Path, &Path) -> io::Result<()>),
-            ("build", copy),
-            ("deps", link),
-        ] {
-            tree(&own.join("debug").join(folder), &partial.join("debug").join(folder), how);
-        }
-        fs::create_dir_all(partial.join("debug")).expect("a folder for the target");
-        // Another test of this file may have been first.
-        if fs::rename(&partial, &target).is_err() {
-            drop(fs::remove_dir_all(&partial));
+/// Makes the folder the same as what git knows here, files that only changed in time included.
+fn fill(folder: &Path) {
+    make_private(folder);
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    assert!(listed.status.success(), "git ls-files: {listed:?}");
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    // Deleted and not committed yet: git still lists it.
+    let wanted: BTreeSet<&Path> = listed
+        .split('\0')
+        .map(Path::new)
+        .filter(|name| root().join(name).is_file())
+        .collect();
+    clear(folder, folder, &wanted);
+    for name in wanted {
+        let (from, to) = (root().join(name), folder.join(name));
+        if !is_same(&from, &to) {
+            copy(&from, &to).unwrap_or_else(|error| panic!("cannot copy {}: {error}", name.display()));
         }
     }
-    target
+}
+
+/// Removes what earlier runs left.
+fn clear(folder: &Path, root: &Path, wanted: &BTreeSet<&Path>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let kind = entry.file_type().expect("the kind of a file");
+        if kind.is_dir() {
+            clear(&path, root, wanted);
+            // Only one that is empty.
+            let _ = fs::remove_dir(&path);
+        } else if !kind.is_symlink() && !path.strip_prefix(root).is_ok_and(|name| wanted.contains(name)) {
+            fs::remove_file(&path).unwrap_or_else(|error| panic!("cannot remove {}: {error}", path.display()));
+        }
+    }
+}
+
+fn is_same(from: &Path, to: &Path) -> bool {
+    let times = |path: &Path| fs::metadata(path).and_then(|data| Ok((data.modified()?, data.len())));
+    matches!((times(from), times(to)), (Ok(from), Ok(to)) if from == to)
+}
+
+fn own_target() -> PathBuf {
+    let target = metadata().get("target_directory").and_then(serde_json::Value::as_str);
+    PathBuf::from(target.expect("a target folder"))
+}
+
+/// Takes over what the workspace has built, so that little is built again. Files are links where cargo replaces them instead
+/// of writing into them.
+fn take_over(target: &Path) {
+    let (own, partial) = (own_target().join("debug"), target.join("partial"));
+    for (folder, how) in [
+        (".fingerprint", copy as fn(&Path, &Path) -> io::Result<()>),
+        ("build", copy),
+        ("deps", link),
+    ] {
+        tree(&own.join(folder), &partial.join(folder), how);
+    }
+    make_private(&partial);
+    fs::rename(&partial, target.join("debug")).expect("the folder can be renamed");
+}
+
+fn make_private(folder: &Path) {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
 }
 
 /// What cannot be taken over, because it is on its way out or in, is built.
@@ -126,10 +171,7 @@ fn tree(from: &Path, to: &Path, how: fn(&Path, &Path) -> io::Result<()>) {
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     make_parent(to)?;
     fs::copy(from, to)?;
-    // Cargo goes by times. Sources of this repository get new ones all the same: it must not take over their builds.
-    if !from.starts_with(root().join("target")) {
-        return Ok(());
-    }
+    // Cargo goes by times.
     let modified = fs::metadata(from)?.modified()?;
     File::options()
         .append(true)

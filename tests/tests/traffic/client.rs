@@ -69,8 +69,14 @@ impl Client {
         let request = Request::from_parts(head, body);
         let sent = async {
             match self {
-                Self::One(_, client) => client.send_request(request).await,
-                Self::Two(_, client) => client.send_request(request).await,
+                Self::One(_, client) => {
+                    client.ready().await?;
+                    client.send_request(request).await
+                }
+                Self::Two(_, client) => {
+                    client.ready().await?;
+                    client.send_request(request).await
+                }
             }
         };
         soon("an answer", sent).await.unwrap()

@@ -19,7 +19,7 @@ impl Supervisor {
         self.0
             .shared
             .runtime
-            .spawn(async move { end(&running, &settings, settings.drain, why).await })
+            .spawn(async move { end(running, &settings, settings.drain, why).await })
     }
 
     /// Takes a module out of the table and ends it.
@@ -31,7 +31,7 @@ impl Supervisor {
             Err(findings) => tracing::error!(module.id = slot.id, ?findings, "the route table could not be made"),
         }
         let settings = self.settings();
-        end(&before, &settings, settings.drain, "it was taken down").await;
+        end(before, &settings, settings.drain, "it was taken down").await;
         slot.set_health("unknown");
         self.note(slot, State::Stopped, "");
         if state != State::Stopped {
@@ -64,7 +64,7 @@ impl Supervisor {
                 async move {
                     self.note(slot, State::Draining, "the host shuts down");
                     running.instance.standing.set_gate(Gate::Draining);
-                    let clean = end(running, settings, settings.drain, "the host shuts down").await;
+                    let clean = end(running.clone(), settings, settings.drain, "the host shuts down").await;
                     slot.put(None);
                     self.note(slot, State::Stopped, "");
                     (slot.id.clone(), clean)
@@ -84,9 +84,8 @@ impl Supervisor {
 }
 
 /// Drains, stops and drops. Returns whether each ended by itself.
-pub(super) async fn end(running: &Arc<Running>, settings: &Settings, drain: Duration, why: &str) -> bool {
-    let instance = &running.instance;
-    let standing = instance.standing.clone();
+pub(super) async fn end(running: Arc<Running>, settings: &Settings, drain: Duration, why: &str) -> bool {
+    let standing = running.instance.standing.clone();
     let mut clean = true;
     if standing.gate() != Gate::Quarantined {
         standing.set_gate(Gate::Draining);
@@ -103,17 +102,18 @@ pub(super) async fn end(running: &Arc<Running>, settings: &Settings, drain: Dura
         );
     }
     standing.set_gate(Gate::Cut);
-    let stopping = instance.clone();
+    let stopping = running.instance.clone();
     if let Err(fault) = within(settings.stop, "stop", async move { stopping.stop().await }).await {
         clean = false;
         tracing::warn!(module.id = standing.who.module, module.instance = standing.who.instance, error = %fault, "a module did not stop cleanly");
         standing.message("error", format!("stop: {fault}"));
     }
-    // Calls that were cut let go of the instance at their next poll; its drop runs on a thread that may be lost.
+    // Calls that were cut let go of the instance at their next poll; its drop runs on a thread that may be lost, which has
+    // the last hold on it unless somebody still looks at an old route table.
     let (done, dropped) = oneshot::channel();
-    let retiring = instance.clone();
     let thread = std::thread::Builder::new().name("wharf-retire".to_owned()).spawn(move || {
-        retiring.retire();
+        running.instance.retire();
+        drop(running);
         let _ = done.send(());
     });
     if thread.is_err() || tokio::time::timeout(settings.stop, dropped).await.is_err() {

@@ -1,5 +1,6 @@
 //! Exit codes, and failures as a person and a program read them.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -52,6 +53,20 @@ pub(crate) struct Failure {
     pub(crate) hint: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) findings: Vec<Finding>,
+}
+
+/// An error and its causes, each said once: some errors name their cause themselves.
+pub(crate) fn told(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = cause.source();
+    }
+    message
 }
 
 impl From<Exit> for ExitCode {

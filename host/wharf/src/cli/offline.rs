@@ -1,7 +1,6 @@
 //! What works with no host running: stages 1 to 5 of loading, keys and signatures. No module code runs.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,6 +10,8 @@ use wharf_host::host::offline;
 use wharf_host::modules::control::{ControlError, Plan};
 use wharf_host::modules::trust::{KeyPair, TrustError, sign_file};
 use wharf_host::ports::state::StateError;
+
+use super::exit::told;
 
 /// The public part of a key, as it stands in the configuration of hosts.
 #[derive(Debug, Serialize)]
@@ -62,7 +63,7 @@ fn public(key: &KeyPair) -> PublicKey {
 fn unreadable(error: &StateError) -> ControlError {
     ControlError {
         code: "internal.state".to_owned(),
-        message: chain(error),
+        message: told(error),
         hint: "run this as the host's user, or name the configuration with --config".to_owned(),
         findings: Vec::new(),
     }
@@ -71,19 +72,8 @@ fn unreadable(error: &StateError) -> ControlError {
 fn refused(error: &TrustError) -> ControlError {
     ControlError {
         code: "trust.key".to_owned(),
-        message: chain(error),
+        message: told(error),
         hint: "`wharf keys new ID` makes a key, `wharf sign FILE --key KEY` signs with it".to_owned(),
         findings: Vec::new(),
     }
-}
-
-/// An error and its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    message
 }

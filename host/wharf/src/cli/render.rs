@@ -113,7 +113,9 @@ pub(super) fn checked(plan: &Plan) -> String {
 pub(super) fn findings(findings: &[Finding]) -> String {
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     let mut text: String = findings.iter().map(|f| finding(f) + "\n").collect();
-    text.push_str(&format!("{errors} errors, {} warnings", findings.len() - errors));
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let warnings = findings.len() - errors;
+    text.push_str(&format!("{}, {}", many(errors, "error"), many(warnings, "warning")));
     text
 }
 

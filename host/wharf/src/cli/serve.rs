@@ -4,7 +4,7 @@ use wharf_host::config::{Config, Override};
 
 use super::args::ServeArgs;
 use super::context::Context;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, told};
 use crate::wiring::{self, ServeOptions};
 
 pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Failure> {
@@ -24,10 +24,9 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     }
     let config = Config::load(&load)?;
     wiring::serve(config, ServeOptions { load }).await.map_err(|error| {
-        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         Failure::failed(
             "the host did not run",
-            &causes.join(": "),
+            &told(error.as_ref()),
             "`wharf doctor` looks for the usual reasons",
         )
     })

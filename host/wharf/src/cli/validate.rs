@@ -25,7 +25,10 @@ pub(super) fn check(command: &Command) -> Result<(), Failure> {
             LogCommand::Set { directives } if directives.trim() != "reset" => self::directives(directives),
             _ => Ok(()),
         },
-        Command::New(args) => module_id(&args.name),
+        Command::New(args) => module_id(&args.name).map_err(|failure| Failure {
+            hint: "such as guestbook or my-blog".to_owned(),
+            ..failure
+        }),
         _ => Ok(()),
     }
 }

@@ -26,6 +26,8 @@ pub struct Config {
     pub stop: Fault,
     /// In `health`.
     pub health: Fault,
+    /// In the drop of the module.
+    pub drop: Fault,
     /// Whether `init` uses a core service that `wharf.toml` does not list.
     pub undeclared: bool,
     /// How long `spin` takes.
@@ -48,6 +50,7 @@ impl Default for Config {
             start: Fault::None,
             stop: Fault::None,
             health: Fault::None,
+            drop: Fault::None,
             undeclared: false,
             spin_ms: 15_000,
         }

@@ -59,7 +59,7 @@ async fn events(State(lab): State<Arc<Lab>>) -> Sse<impl Stream<Item = std::resu
 }
 
 async fn big(Path(mebibytes): Path<usize>) -> Body {
-    static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+    static PIECE: [u8; 64 * 1024] = [b'Z'; 64 * 1024];
     let pieces = (0..mebibytes * 16).map(|_| Ok::<_, Infallible>(Bytes::from_static(&PIECE)));
     Body::from_stream(stream::iter(pieces))
 }

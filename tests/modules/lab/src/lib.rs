@@ -71,6 +71,16 @@ impl Module for Lab {
     }
 }
 
+impl Drop for Lab {
+    fn drop(&mut self) {
+        match self.config.drop {
+            Fault::Panic => panic!("drop panics as configured"),
+            Fault::Spin => spin(self.config.spin()),
+            _ => {}
+        }
+    }
+}
+
 /// Keeps this thread busy.
 fn spin(time: Duration) {
     let end = std::time::Instant::now() + time;
