@@ -25,7 +25,7 @@ pub struct Routes<M: Send + Sync + 'static> {
 
 /// A route that has no policy yet: say `.public()`, `.authenticated()` or `.require("permission")`.
 #[must_use = "a route without a policy is not served: call `.public()`, `.authenticated()` or `.require(\"permission\")`"]
-pub struct Unguarded<M: Send + Sync + 'static> {
+pub struct RouteWithoutPolicy<M: Send + Sync + 'static> {
     routes: Routes<M>,
     from: usize,
 }
@@ -57,7 +57,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
     /// # Panics
     /// As axum does, when the path is malformed or a method of it is there already; the instance is then not created, and
     /// the host says why.
-    pub fn route(self, path: &str, methods: Methods<M>) -> Unguarded<M> {
+    pub fn route(self, path: &str, methods: Methods<M>) -> RouteWithoutPolicy<M> {
         let from = self.table.len();
         let mut table = self.table;
         table.extend(methods.names.iter().map(|method| HttpRoute {
@@ -67,7 +67,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
             permission: "".into(),
             rate_class: "".into(),
         }));
-        Unguarded {
+        RouteWithoutPolicy {
             routes: Self {
                 router: self.router.route(path, methods.router),
                 table,
@@ -77,7 +77,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
     }
 
     /// Adds a whole axum router below `path`, under one policy for its subtree. Its inner routes are not seen one by one.
-    pub fn nest(self, path: &str, router: Router<Arc<M>>) -> Unguarded<M> {
+    pub fn nest(self, path: &str, router: Router<Arc<M>>) -> RouteWithoutPolicy<M> {
         let from = self.table.len();
         let mut table = self.table;
         let below = format!("{}/{{*rest}}", path.trim_end_matches('/'));
@@ -90,7 +90,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
                 rate_class: "".into(),
             });
         }
-        Unguarded {
+        RouteWithoutPolicy {
             routes: Self {
                 router: self.router.nest(path, router),
                 table,
@@ -121,7 +121,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
     }
 }
 
-impl<M: Send + Sync + 'static> Unguarded<M> {
+impl<M: Send + Sync + 'static> RouteWithoutPolicy<M> {
     /// Anyone may call it.
     pub fn public(self) -> Routes<M> {
         self.with(PolicyKind::PUBLIC, "")

@@ -1,19 +1,15 @@
 //! Mistakes in `wharf.toml` are compile errors that say where and how to mend them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::path::PathBuf;
-
 use super::expand;
 
 /// The compile error for a folder with these files.
 fn error(case: &str, files: &[(&str, &str)]) -> String {
-    let folder: PathBuf = std::env::temp_dir().join(format!("wharf-macros-{}-{case}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = tempfile::TempDir::with_prefix(case).unwrap();
     for (name, text) in files {
-        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let expanded = expand(&syn::parse_str("Hello").unwrap(), &folder);
-    std::fs::remove_dir_all(&folder).unwrap();
+    let expanded = expand(&syn::parse_str("Hello").unwrap(), folder.path());
     match expanded {
         Ok(tokens) => panic!("no error: {tokens}"),
         Err(error) => error.to_string(),
