@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use wharf_manifest::Manifest;
@@ -15,6 +15,8 @@ use wharf_plugin_api::layout;
 use wharf_plugin_api::root::{Linkage, Root_Ref};
 
 /// Libraries opened since the process started; none is ever unmapped.
+/// The last count of pthread keys, and the generation it was made at.
+static COUNTED: Mutex<Option<(u64, u64)>> = Mutex::new(None);
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Code of a module that is in the process: a library that was opened, or a part of the program.
@@ -210,6 +212,27 @@ fn came_from(asked: &Path, address: *mut std::ffi::c_void) -> Result<(), OpenErr
 /// How many pthread keys are left, counted up to `at_most`.
 #[must_use]
 pub fn thread_keys_left(at_most: u64) -> u64 {
+    let _one = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    count_thread_keys(at_most)
+}
+
+/// How many were left after the last load. Counting takes all of them for a moment, so a status asked twice counts once.
+#[must_use]
+pub fn thread_keys_after_load() -> u64 {
+    let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let generations = generations_loaded();
+    match *counted {
+        Some((at, left)) if at == generations => left,
+        _ => {
+            let left = count_thread_keys(1024);
+            *counted = Some((generations, left));
+            left
+        }
+    }
+}
+
+/// Only under the lock: two that count at once take the keys from each other, and a load is refused for nothing.
+fn count_thread_keys(at_most: u64) -> u64 {
     let mut keys = Vec::new();
     while (keys.len() as u64) < at_most {
         let mut key = 0;

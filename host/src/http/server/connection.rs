@@ -115,6 +115,9 @@ impl Connections {
     }
 }
 
+/// How long a connection that was accepted just before the end may take to send its first request.
+const FIRST_REQUEST: Duration = Duration::from_millis(300);
+
 /// Counts a connection as open until it is dropped.
 struct Open(Arc<Shared>);
 
@@ -143,6 +146,10 @@ impl Idle {
             patience,
             timer: tokio::time::sleep(patience),
         }
+    }
+
+    fn is_unused(self: Pin<&Self>) -> bool {
+        self.project_ref().door.calls() == 0 && !self.is_due()
     }
 
     fn is_due(self: Pin<&Self>) -> bool {
@@ -222,6 +229,14 @@ impl Shared {
         let ended = match ended {
             Some(end) => Some(end),
             None => {
+                if idle.as_ref().is_unused() {
+                    // Its first request may be on its way: to close now would reset a client that did nothing wrong.
+                    tokio::select! {
+                        _ = connection.as_mut() => return,
+                        () = tokio::time::sleep(FIRST_REQUEST) => {}
+                        () = self.cut.cancelled() => return,
+                    }
+                }
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     end = connection => Some(end),

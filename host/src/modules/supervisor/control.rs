@@ -47,7 +47,7 @@ impl Supervisor {
             started: self.0.started,
             ready: self.is_ready(),
             generations_loaded: open::generations_loaded(),
-            thread_keys_left: open::thread_keys_left(1024),
+            thread_keys_left: open::thread_keys_after_load(),
             private_bytes: os::anonymous_bytes().unwrap_or(0),
             modules: slots.iter().map(|slot| slot.status(|id| self.is_down(id))).collect(),
         }
