@@ -173,16 +173,6 @@ impl<B> Outgoing<B>
 where
     B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
 {
-    /// Looks without polling.
-    #[inline]
-    pub(crate) fn lazy(body: B) -> Self {
-        if body.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Stream(None, body)
-        }
-    }
-
     /// Polls once if the length is known, so that a whole body needs no table. Inside the scope of the body.
     #[inline]
     pub(crate) fn eager(mut body: B, cx: &mut Context<'_>) -> Self {

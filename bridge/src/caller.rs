@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use wharf_plugin_api::http::{BodyStart, FAULT, FfiCall, FfiService, Field, PENDING, READY, RequestHead, ResponseSlot, TABLE_ABI};
@@ -54,7 +55,8 @@ impl RemoteService {
         Ok(Self(service))
     }
 
-    /// Starts a call with the head of `request` and this body, and polls it once. `scope` is entered whenever the other side polls the request body. The headers are
+    /// Starts a call with the head of `request` and this body, and polls it once. A body of known length is polled
+    /// once before, so that one that is there already crosses whole. `scope` is entered whenever the other side polls the request body. The headers are
     /// taken out of `request`: their map becomes that of the response.
     #[inline]
     pub fn start<R, B, S>(
@@ -70,8 +72,18 @@ impl RemoteService {
         B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin + 'static,
         S: Scope,
     {
-        let mut body = Outgoing::lazy(body).start(scope);
         let mut headers = std::mem::take(request.headers_mut());
+        let mut body = if body.is_end_stream() {
+            BodyStart::empty()
+        } else if headers.contains_key(EXPECT) {
+            // To poll it is to ask for it, which is for the other side to decide.
+            Outgoing::Stream(None, body).start(scope)
+        } else {
+            let entered = scope.enter();
+            let outgoing = Outgoing::eager(body, cx);
+            drop(entered);
+            outgoing.start(scope)
+        };
         let (method, method_text) = head::method_code(request.method());
         let uri = request.uri().path_and_query().map_or("/", |pq| pq.as_str());
         let call_context = view.lend();

@@ -128,6 +128,29 @@ where
 }
 
 #[tokio::test]
+async fn a_body_that_is_there_crosses_whole_unless_it_must_be_asked_for() {
+    let (service, _) = service(|request, _| {
+        Box::pin(async move {
+            let kind = match request.body() {
+                Incoming::Empty => "empty",
+                Incoming::Full(_) => "whole",
+                Incoming::Stream(_) => "stream",
+            };
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Response::new(boxed(Full::new(Bytes::from(format!("{kind} {}", body.len())))))
+        })
+    });
+    let whole = || Full::new(Bytes::from_static(b"seven b"));
+    let plain = Request::post("/").body(whole()).unwrap();
+    let asks = Request::post("/").header("expect", "100-continue").body(whole()).unwrap();
+    let empty = Request::post("/").body(Full::new(Bytes::new())).unwrap();
+    for (request, expected) in [(plain, "whole 7"), (asks, "stream 7"), (empty, "empty 0")] {
+        let response = call(&service, request).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_request_and_its_response_cross_whole() {
     let (service, probe) = service(|request, _| {
         Box::pin(async move {
