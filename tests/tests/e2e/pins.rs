@@ -8,7 +8,12 @@ use super::stage::{LIMIT, hello_answers, says, server};
 fn a_pinned_module_takes_no_other_build_and_the_running_one_goes_on() {
     let server = server(&["hello_module"], "");
     let other = server.wharf(&["modules", "pin", "hello", "--version", "9.9.9"]);
-    assert_eq!((other.code, other.out.as_str()), (0, "hello: not decided, version pinned to 9.9.9\n"), "{}", other.err);
+    assert_eq!(
+        (other.code, other.out.as_str()),
+        (0, "hello: not decided, version pinned to 9.9.9\n"),
+        "{}",
+        other.err
+    );
     let refused = server.wharf(&["modules", "reload", "hello", "--json"]);
     assert_eq!(refused.code, 5, "{}", refused.out);
     assert!(refused.err.contains("resolve.pinned"), "{}", refused.err);
@@ -17,7 +22,12 @@ fn a_pinned_module_takes_no_other_build_and_the_running_one_goes_on() {
 
     // Without a version or a hash it is the build that runs.
     let hash = server.module("hello")["hash"].as_str().unwrap().to_owned();
-    assert!(server.wharf(&["modules", "pin", "hello"]).out.contains(&format!("hash pinned to {hash}")));
+    assert!(
+        server
+            .wharf(&["modules", "pin", "hello"])
+            .out
+            .contains(&format!("hash pinned to {hash}"))
+    );
     assert_eq!(server.wharf(&["modules", "reload", "hello"]).code, 0);
     assert_eq!(server.wharf(&["modules", "unpin", "hello"]).out, "hello: not decided\n");
     assert_eq!(server.wharf(&["modules", "pin", "hello", "--version", "new"]).code, 5);
@@ -36,13 +46,19 @@ fn what_is_explained_is_what_is_in_force() {
     server.configure("[plugins]\nstop_timeout = \"1s\"\n[plugins.trust]\nmode = \"any\"\n");
     server.process().signal("HUP");
     server.process().wait_for_output("the configuration was not taken", LIMIT);
-    assert_eq!((explained("plugins.trust.mode"), explained("plugins.stop_timeout")), ("hashed".into(), "5s".into()));
+    assert_eq!(
+        (explained("plugins.trust.mode"), explained("plugins.stop_timeout")),
+        ("hashed".into(), "5s".into())
+    );
 
     // Tighter trust, and one setting that needs a restart.
     server.configure("[http]\nrequest_timeout = \"1s\"\n[plugins]\nstop_timeout = \"1s\"\n[plugins.trust]\nmode = \"signed\"\n");
     server.process().signal("HUP");
     server.process().wait_for_output("configuration read again", LIMIT);
-    assert_eq!((explained("plugins.trust.mode"), explained("plugins.stop_timeout")), ("signed".into(), "1s".into()));
+    assert_eq!(
+        (explained("plugins.trust.mode"), explained("plugins.stop_timeout")),
+        ("signed".into(), "1s".into())
+    );
     assert_eq!(explained("http.request_timeout"), "1m");
     assert!(server.process().output().contains("http.request_timeout"));
 }
