@@ -14,9 +14,9 @@ use wharf_plugin_api::guard;
 use wharf_plugin_api::layout;
 use wharf_plugin_api::root::{Linkage, Root_Ref};
 
-/// Libraries opened since the process started; none is ever unmapped.
 /// The last count of pthread keys, and the generation it was made at.
 static COUNTED: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+/// Libraries opened since the process started; none is ever unmapped.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Code of a module that is in the process: a library that was opened, or a part of the program.
