@@ -89,7 +89,7 @@ async fn greet(instance: &Arc<Instance>, name: &str) -> (RequestId, String) {
         deadline_is_named: false,
         caller: None,
     };
-    let id = info.request_id.clone();
+    let id = info.request_id;
     let request = Request::get(format!("/hello/{name}")).body(Body::empty()).unwrap();
     let Ok(answering) = instance.call(Lane::Http, request, info) else {
         panic!("the instance took no call")
