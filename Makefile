@@ -6,6 +6,7 @@
 ## make test-servers  the tests that need installed programs; installs what is missing and says so
 ## make check         format, lints, docs, dependencies, and the repository's own rules
 ## make bench         the measurements, each with its command
+## make bench-load    a million requests while a module is reloaded 200 times
 ## make proto         write the generated code of all .proto files again
 ## make help          this list
 
@@ -19,7 +20,7 @@ DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)
 
-.PHONY: help run build plugins test test-servers check fmt clippy doc deny tidy bench proto
+.PHONY: help run build plugins test test-servers check fmt clippy doc deny tidy bench bench-load proto
 
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
@@ -71,8 +72,13 @@ $(TOOLS)/bin/cargo-deny:
 tidy:
 	$(CARGO) test --workspace --test tidy
 
+# Host and modules in one command, with one profile: what is compared must be built alike.
 bench:
-	$(CARGO) bench --workspace --bench '*'
+	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p hello-module -p greeter
+	$(TARGET)/release/wharf-bench
+
+bench-load:
+	$(CARGO) run --release -p wharf-load -- reload --requests 1000000 --reloads 200
 
 proto:
 	UPDATE=1 $(CARGO) test --workspace --test generated

@@ -24,7 +24,7 @@ impl Supervisor {
 
     /// Takes a module out of the table and ends it.
     pub(super) async fn take_down(&self, slot: &Arc<Slot>, state: State, why: &str) {
-        self.note(slot, State::Draining, why);
+        self.note(slot, State::Draining, "");
         let Some(before) = slot.put(None) else { return };
         match self.table(&slot.id, None) {
             Ok(table) => drop(self.0.routes.swap(table)),
