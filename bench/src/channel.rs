@@ -44,11 +44,12 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     );
     let directory = Arc::new(Directory::default());
     let rig = Rig::new(directory.clone())?;
-    for callee in ["bench_tokio"] {
-        let endpoint: Arc<dyn Endpoint> = Arc::new(rig.load(callee)?);
-        let mut modules = directory.0.write().unwrap_or_else(PoisonError::into_inner);
-        modules.insert(callee.replace('_', "-"), endpoint);
-    }
+    let callee: Arc<dyn Endpoint> = Arc::new(rig.load("bench_tokio")?);
+    directory
+        .0
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert("bench-tokio".to_owned(), callee);
     let caller: Arc<dyn Endpoint> = Arc::new(rig.load("bench_plain")?);
     let request = Request::get(format!("/relay/{CALLS}")).body(Body::empty())?;
     let responding = caller
