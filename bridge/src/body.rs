@@ -20,8 +20,9 @@ pub trait Scope: Send + 'static {
     type Guard<'a>;
     /// Enters.
     fn enter(&self) -> Self::Guard<'_>;
-    /// Called once before the scope outlives the start of its call: whatever is lent must be copied.
-    fn keep(&mut self) {}
+    /// Called once before the scope outlives the start of its call: whatever is lent must be copied. Without a default body,
+    /// since forgetting it would leave a dangling pointer behind.
+    fn keep(&mut self);
 }
 
 /// Nothing to enter.
@@ -31,6 +32,7 @@ pub struct NoScope;
 impl Scope for NoScope {
     type Guard<'a> = ();
     fn enter(&self) {}
+    fn keep(&mut self) {}
 }
 
 /// A body from the other side. Dropping it tells the sender that nobody listens.

@@ -56,6 +56,7 @@ impl Scope for CallScope {
         self.0.entered.fetch_add(1, Ordering::Relaxed);
         Entered(&self.0)
     }
+    fn keep(&mut self) {}
 }
 
 impl<F> Serve for Service<F>

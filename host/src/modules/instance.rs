@@ -218,6 +218,7 @@ struct HostScope;
 impl Scope for HostScope {
     type Guard<'a> = ();
     fn enter(&self) {}
+    fn keep(&mut self) {}
 }
 
 impl Future for Calling {
