@@ -83,7 +83,7 @@ fn codes_are_unique_and_begin_with_their_stage() {
 #[test]
 fn every_code_of_stages_1_to_5_is_provoked_by_a_test() {
     let mut tests = String::new();
-    for folder in ["host/tests/loader", "host/src/modules/place", "manifest/tests"] {
+    for folder in ["host/tests/loader", "host/src/modules/place", "manifest/tests", "tests/tests/e2e"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {

@@ -42,7 +42,7 @@ fn a_module_that_cannot_start_fails_alone_and_those_that_need_it_are_told() {
         assert_eq!(server.get("/lab/word").status, 404, "{lab}: {}", messages(&status));
         hello_answers(&server);
     }
-    let needs = wait_for_message(&server, "needs-lab", "needs-lab requires lab, which is failed");
+    let needs = wait_for_message(&server, "needs-lab", "resolve.needs-down: needs-lab requires lab, which is failed");
     assert_eq!(needs["state"], "failed", "{}", messages(&needs));
 
     server.configure(&config("", ""));
