@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::endpoint::CallInfo;
 use super::standing::Standing;
 
@@ -24,6 +26,8 @@ struct Place {
     since: AtomicU64,
     /// Whom it went into. Only locked when it changes, which is rare: a thread mostly serves the same few modules.
     inside: Mutex<Option<Arc<Standing>>>,
+    /// The runtime whose worker this thread is.
+    runtime: Option<Handle>,
 }
 
 /// A visit of this thread in a module. Dropping it restores what was before.
@@ -64,7 +68,10 @@ struct Seat(Arc<Place>);
 impl Seat {
     fn take() -> Self {
         start_watchdog();
-        let place = Arc::new(Place::default());
+        let place = Arc::new(Place {
+            runtime: Handle::try_current().ok(),
+            ..Place::default()
+        });
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         places.retain(|known| known.strong_count() > 0);
         places.push(Arc::downgrade(&place));
@@ -233,6 +240,11 @@ fn look(now: u64) {
             && place.since.load(Ordering::Acquire) == since
         {
             standing.polling_for(TICK * u32::try_from(now - since).unwrap_or(u32::MAX));
+            // A worker that found one task when it looked for input runs it and wakes nobody: if it does not come back, nobody
+            // looks for input or timers any more. A task from outside wakes another worker, which then does.
+            if let Some(runtime) = &place.runtime {
+                drop(runtime.spawn(std::future::ready(())));
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ const STOPS: &[(&str, &str)] = &[
     ("stop = \"fail\"", "stop fails as configured"),
     ("stop = \"panic\"", "stop panics as configured"),
     ("stop = \"hang\"", "stop did not end within 1000 ms"),
-    ("stop = \"spin\"\nspin_ms = 3000", "a poll took more than 100 ms"),
+    ("stop = \"spin\"\nspin_ms = 3000", "stop did not end within 1000 ms"),
     ("drop = \"panic\"", "drop panics as configured"),
     ("drop = \"spin\"\nspin_ms = 3000", "its drop did not end"),
 ];

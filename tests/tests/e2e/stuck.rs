@@ -47,6 +47,7 @@ fn a_handler_that_spins_in_its_poll_is_kept_from_more() {
     wait_for_message(&server, "lab", "a poll took more than 100 ms");
     // While every thread that the module may have is taken.
     let waiting = in_background(server.http(), "/lab/spin/9000");
+    server.wait_for_module("lab", "two calls in flight", |status| status["in_flight"] == 2);
     let third = in_background(server.http(), "/lab/word");
     quarantined_while_hello_answers(&server);
     assert_eq!(third.join().unwrap().unwrap().status, 503);
