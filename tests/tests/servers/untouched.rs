@@ -25,8 +25,8 @@ fn list_check_and_plan_map_no_library_as_code() {
         let (status, files) = mapped_executable(&command);
         assert!(status.success(), "wharf {arguments:?}: {status}");
         assert!(
-            files.iter().any(|file| file == wharf_binary()),
-            "expected the program itself in {files:?}"
+            files.iter().any(|file| file.file_name().is_some_and(|name| name == "libc.so.6")),
+            "the trace shows what the program itself needs, found {files:?}"
         );
         let mapped: Vec<_> = files.iter().filter(|file| file.starts_with(folder.path())).collect();
         assert!(mapped.is_empty(), "wharf {arguments:?} mapped {mapped:?}");
