@@ -58,17 +58,12 @@ impl Instance {
         };
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
+        let mut unfinished = Unfinished(Some(provider.clone()));
         let created = {
             let _stay = current::stay(&standing);
             (image.root.create())(provider.host_ref(), image.linkage)
         };
-        let module = match Visiting::on_own_thread(standing.clone(), created).await {
-            Ok(module) => module,
-            Err(fault) => {
-                provider.retire();
-                return Err(fault);
-            }
-        };
+        let module = Visiting::on_own_thread(standing.clone(), created).await?;
         let exported = {
             let _stay = current::stay(&standing);
             export::<HttpExport>(&module)?
@@ -90,6 +85,7 @@ impl Instance {
                 }
             }
         }
+        unfinished.0 = None;
         Ok(Arc::new(Self {
             standing,
             image,
@@ -158,6 +154,18 @@ impl Drop for Instance {
     fn drop(&mut self) {
         let _visit = current::visit(&self.standing, None, None);
         drop(self.http.take());
+    }
+}
+
+/// What an instance has of the host while it is made. However that ends, short of an instance, its services and tasks end too:
+/// by a fault, by an export that does not fit, or because the deadline dropped the future.
+struct Unfinished(Option<Provider>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.0 {
+            provider.retire();
+        }
     }
 }
 
