@@ -68,6 +68,6 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let (middle, tail) = text.trim().split_once(' ').context("the calling module said something else")?;
     report.figure("in process, p50", middle.parse::<f64>()? / 1e3, "us", Some(5.0), "");
     report.figure("in process, p99", tail.parse::<f64>()? / 1e3, "us", None, "");
-    report.hole("the same call with channel.mode = \"loopback\": this host has no such mode yet");
+    report.hole("the same call with channel.mode = \"loopback\": this program starts no listener for it");
     Ok(())
 }
