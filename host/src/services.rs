@@ -132,6 +132,29 @@ impl Provider {
     }
 }
 
+/// What an instance has of the host while it is made. However that ends, short of an instance, its services and tasks end too:
+/// by a fault, by an export that does not fit, or because the deadline dropped the future.
+pub(crate) struct Unfinished(Option<Provider>);
+
+impl Unfinished {
+    pub(crate) fn new(provider: &Provider) -> Self {
+        Self(Some(provider.clone()))
+    }
+
+    /// It has become an instance, which ends by itself.
+    pub(crate) fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.0 {
+            provider.retire();
+        }
+    }
+}
+
 impl HostApi for Provider {
     fn identity(&self) -> Identity {
         let who = &self.0.standing.who;

@@ -24,7 +24,7 @@ use super::visiting::Visiting;
 use crate::domain::route::{Lane, Policy, Route};
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
-use crate::services::{Provider, Shared};
+use crate::services::{Provider, Shared, Unfinished};
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
@@ -58,7 +58,7 @@ impl Instance {
         };
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
-        let mut unfinished = Unfinished(Some(provider.clone()));
+        let unfinished = Unfinished::new(&provider);
         let created = {
             let _stay = current::stay(&standing);
             (image.root.create())(provider.host_ref(), image.linkage)
@@ -85,7 +85,7 @@ impl Instance {
                 }
             }
         }
-        unfinished.0 = None;
+        unfinished.finish();
         Ok(Arc::new(Self {
             standing,
             image,
@@ -154,18 +154,6 @@ impl Drop for Instance {
     fn drop(&mut self) {
         let _visit = current::visit(&self.standing, None, None);
         drop(self.http.take());
-    }
-}
-
-/// What an instance has of the host while it is made. However that ends, short of an instance, its services and tasks end too:
-/// by a fault, by an export that does not fit, or because the deadline dropped the future.
-struct Unfinished(Option<Provider>);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(provider) = &self.0 {
-            provider.retire();
-        }
     }
 }
 
