@@ -334,6 +334,23 @@ fn dev_builds_again_when_a_source_changes() {
 }
 
 #[test]
+fn dev_ends_at_an_interrupt_while_it_builds() {
+    let host = FakeHost::start();
+    let place = host.place();
+    write_module(place, "");
+    // It goes on as long as the folder is there: only the build is killed, not what the build started.
+    let build = "fn main() { let here = std::path::Path::new(\"building\"); std::fs::write(here, \"\").unwrap(); \
+                 while here.exists() { std::thread::sleep(std::time::Duration::from_millis(20)) } }";
+    place.write("build.rs", build);
+    let mut dev = place.spawn(&["dev", "blog"]);
+    place.wait_until("a build", || place.path().join("building").exists());
+    dev.signal("INT");
+    let ended = dev.end();
+    std::fs::remove_file(place.path().join("building")).unwrap();
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
 fn dev_needs_a_package_that_is_a_module_and_a_host() {
     let host = FakeHost::start();
     let place = host.place();

@@ -137,7 +137,9 @@ impl Host {
 
     /// The status of the node, over the admin socket.
     pub(super) async fn status(&self) -> anyhow::Result<NodeStatus> {
-        let socket = self.folder.path().join("data/admin/wharf.sock");
+        let id = self.child.id().context("the host has ended")?;
+        // Short for the same reason.
+        let socket = PathBuf::from(format!("/proc/{id}/cwd/data/admin/wharf.sock"));
         let stream = UnixStream::connect(&socket)
             .await
             .with_context(|| format!("{}", socket.display()))?;
@@ -203,7 +205,8 @@ fn command(wharf: &Path, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("WHARF_CONFIG", folder.join("wharf-host.toml"))
-        .env("WHARF_DATA_DIR", folder.join("data"))
+        // Relative: the path of a socket may have at most 107 bytes, wherever this was cloned to.
+        .env("WHARF_DATA_DIR", "data")
         .env("WHARF_PLUGINS__DIR", folder.join("plugins"))
         .stdin(Stdio::null())
         .kill_on_drop(true);

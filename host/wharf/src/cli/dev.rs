@@ -7,6 +7,7 @@ mod swap;
 mod watch;
 
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use wharf_host::config::Setting;
 use wharf_host::domain::status::HostStatus;
 
@@ -44,7 +45,9 @@ pub(super) async fn run(args: &DevArgs, context: &Context) -> Result<Exit, Failu
     let client = context.client()?;
     let plugins = plugins_of(&client).await?;
     let package = Package::find(&args.name).await?;
-    let mut changes = Changes::watch(&package)?;
+    let mut changes = Changes::watch(&package, &plugins)?;
+    // Listened to from the start: one that comes while a build runs must end that too.
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(|e| Failure::failed("cannot watch for signals", &e.to_string(), "try again"))?;
     say(
         context,
         &Event::Watching {
@@ -52,13 +55,16 @@ pub(super) async fn run(args: &DevArgs, context: &Context) -> Result<Exit, Failu
         },
     );
     loop {
-        let done = round(args, context, &client, &package, &plugins).await?;
+        let done = tokio::select! {
+            done = round(args, context, &client, &package, &plugins) => done?,
+            _ = interrupts.recv() => return Ok(Exit::Ok),
+        };
         if args.once {
             return Ok(if done { Exit::Ok } else { Exit::Findings });
         }
         tokio::select! {
             more = changes.next() => if !more { return Ok(Exit::Ok) },
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Ok),
+            _ = interrupts.recv() => return Ok(Exit::Ok),
         }
     }
 }

@@ -20,13 +20,14 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn watch(package: &Package) -> Result<Self, Failure> {
+    /// `plugins` may lie inside the package; what is put there is no source.
+    pub(super) fn watch(package: &Package, plugins: &Path) -> Result<Self, Failure> {
         // One waiting signal says all there is to say.
         let (sender, signals) = mpsc::channel(1);
-        let (folder, target) = (package.folder.clone(), package.target.clone());
+        let (folder, made) = (package.folder.clone(), [package.target.clone(), plugins.to_owned()]);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let counts = event
-                .is_ok_and(|e| !matches!(e.kind, EventKind::Access(_)) && e.paths.iter().any(|path| is_source(path, &folder, &target)));
+                .is_ok_and(|e| !matches!(e.kind, EventKind::Access(_)) && e.paths.iter().any(|path| is_source(path, &folder, &made)));
             if counts {
                 // Full means that a signal is waiting already.
                 let _ = sender.try_send(());
@@ -50,12 +51,12 @@ impl Changes {
     }
 }
 
-/// Neither what cargo writes nor what editors and version control keep in hidden and backup files.
-fn is_source(path: &Path, folder: &Path, target: &PathBuf) -> bool {
+/// Neither what cargo and this program write nor what editors and version control keep in hidden and backup files.
+fn is_source(path: &Path, folder: &Path, made: &[PathBuf]) -> bool {
     let Ok(inside) = path.strip_prefix(folder) else { return false };
     let hidden = inside.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    !path.starts_with(target) && !hidden && !name.ends_with('~') && name != "Cargo.lock"
+    !made.iter().any(|folder| path.starts_with(folder)) && !hidden && !name.ends_with('~') && name != "Cargo.lock"
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the form map_err wants")]
@@ -74,18 +75,19 @@ mod tests {
 
     #[test]
     fn only_sources_count() {
-        let (folder, target) = (Path::new("/w/blog"), PathBuf::from("/w/blog/target"));
+        let (folder, made) = (Path::new("/w/blog"), ["/w/blog/target".into(), "/w/blog/plugins".into()]);
         for (path, counts) in [
             ("/w/blog/src/lib.rs", true),
             ("/w/blog/wharf.toml", true),
             ("/w/blog/target/debug/libblog.so", false),
+            ("/w/blog/plugins/libblog.so", false),
             ("/w/blog/.git/index", false),
             ("/w/blog/src/.lib.rs.swp", false),
             ("/w/blog/src/lib.rs~", false),
             ("/w/blog/Cargo.lock", false),
             ("/w/other/src/lib.rs", false),
         ] {
-            assert_eq!(is_source(Path::new(path), folder, &target), counts, "{path}");
+            assert_eq!(is_source(Path::new(path), folder, &made), counts, "{path}");
         }
     }
 
@@ -99,7 +101,7 @@ mod tests {
             in_clone: false,
             folder: path.clone(),
         };
-        let mut changes = Changes::watch(&package).unwrap();
+        let mut changes = Changes::watch(&package, &path.join("plugins")).unwrap();
         for n in 0..5 {
             std::fs::write(path.join("lib.rs"), n.to_string()).unwrap();
         }
