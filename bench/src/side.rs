@@ -71,6 +71,7 @@ impl Rig {
             metrics: Metrics::new()?,
             channels,
             error_sinks: Vec::new(),
+            backends: wharf_host::services::Backends::in_memory(),
             runtime: runtime.handle().clone(),
         };
         Ok(Self { runtime, shared })

@@ -26,7 +26,7 @@ use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::state::StateStore;
 use crate::security::{Gatekeeper, PublicOnly};
-use crate::services::{ErrorSink, Shared, Spans};
+use crate::services::{Backends, ErrorSink, Shared, Spans};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
 /// How often gRPC health is brought up to date.
@@ -48,6 +48,8 @@ pub struct HostParts {
     pub linked: Vec<Root_Ref>,
     /// Where reports of failures go beside the log.
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
+    /// The outside systems behind the core services.
+    pub backends: Backends,
 }
 
 /// A host. Clones are the same host.
@@ -84,6 +86,7 @@ impl Host {
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
             error_sinks: parts.error_sinks,
+            backends: parts.backends,
             runtime: runtime.clone(),
         };
         let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());

@@ -18,6 +18,8 @@ pub mod security;
 pub mod admin;
 pub mod telemetry;
 
+pub mod failpoint;
+
 pub mod host;
 
 /// The ABI this host speaks.

@@ -1,3 +1,5 @@
 //! One trait a file for each outside system, each with an in-memory form.
 
+pub mod clock;
+pub mod database;
 pub mod state;

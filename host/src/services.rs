@@ -3,6 +3,7 @@
 //! A [`Provider`] is the host as one instance sees it. To add a core service: a file here and a line in the list below, a
 //! file and a line in `plugin-api/src/services`, a file in the SDK.
 
+mod backends;
 mod channel;
 mod config;
 mod errors;
@@ -21,6 +22,7 @@ use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
 use wharf_plugin_api::object::{Interface, Room};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
+pub use backends::Backends;
 pub use channel::Channels;
 pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
@@ -43,6 +45,8 @@ pub struct Shared {
     pub channels: Arc<dyn Channels>,
     /// Where reports of failures go, beside the log and a counter.
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
+    /// The outside systems behind the core services.
+    pub backends: Backends,
     /// The host's runtime, for tasks of modules that have none.
     pub runtime: tokio::runtime::Handle,
 }

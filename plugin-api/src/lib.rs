@@ -32,6 +32,7 @@ pub mod guard;
 pub mod http;
 pub mod layout;
 pub mod object;
+pub mod sql;
 pub mod waker;
 
 pub use abi_stable;

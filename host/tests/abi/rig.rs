@@ -58,6 +58,7 @@ fn shared() -> Shared {
         metrics: Metrics::new().unwrap(),
         channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(PublicOnly))),
         error_sinks: Vec::new(),
+        backends: wharf_host::services::Backends::in_memory(),
         runtime: tokio::runtime::Handle::current(),
     }
 }

@@ -19,6 +19,7 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::SqliteState;
 use wharf_host::modules::control::Control;
 use wharf_host::ports::state::{StateError, StateStore};
+use wharf_host::services::Backends;
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
@@ -67,6 +68,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state: Arc::clone(&state),
         linked: linked_modules(),
         error_sinks: Vec::new(),
+        backends: Backends::in_memory(),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;

@@ -14,6 +14,7 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
 use wharf_host::ports::state::MemoryState;
+use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
 
 use crate::host::TestHost;
@@ -141,6 +142,7 @@ impl Builder {
             state: Arc::new(MemoryState::new()),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
+            backends: Backends::in_memory(),
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {

@@ -47,7 +47,8 @@ pub(super) async fn run(args: &DevArgs, context: &Context) -> Result<Exit, Failu
     let package = Package::find(&args.name).await?;
     let mut changes = Changes::watch(&package, &plugins)?;
     // Listened to from the start: one that comes while a build runs must end that too.
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(|e| Failure::failed("cannot watch for signals", &e.to_string(), "try again"))?;
+    let mut interrupts =
+        signal(SignalKind::interrupt()).map_err(|e| Failure::failed("cannot watch for signals", &e.to_string(), "try again"))?;
     say(
         context,
         &Event::Watching {

@@ -26,8 +26,8 @@ impl Changes {
         let (sender, signals) = mpsc::channel(1);
         let (folder, made) = (package.folder.clone(), [package.target.clone(), plugins.to_owned()]);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let counts = event
-                .is_ok_and(|e| !matches!(e.kind, EventKind::Access(_)) && e.paths.iter().any(|path| is_source(path, &folder, &made)));
+            let counts =
+                event.is_ok_and(|e| !matches!(e.kind, EventKind::Access(_)) && e.paths.iter().any(|path| is_source(path, &folder, &made)));
             if counts {
                 // Full means that a signal is waiting already.
                 let _ = sender.try_send(());

@@ -1,0 +1,28 @@
+//! The outside systems behind the core services, chosen in the program's wiring.
+
+use std::sync::Arc;
+
+use crate::ports::clock::{Clock, SystemClock};
+
+/// The outside systems behind the core services.
+#[derive(Clone)]
+pub struct Backends {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Backends {
+    /// Each in its in-memory form: for tests, and for programs that want nothing kept.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl std::fmt::Debug for Backends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Backends")
+    }
+}
