@@ -60,6 +60,12 @@ pub struct Manifest {
     /// Jobs it offers to the scheduler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
+    /// What it keeps in the cache.
+    #[serde(default, skip_serializing_if = "Cache::is_default")]
+    pub cache: Cache,
+    /// Secrets it may read.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// JSON schema of its config section; none when it takes no configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<serde_json::Value>,
@@ -137,6 +143,24 @@ pub struct Events {
     pub subscribes: Vec<String>,
 }
 
+/// What a module keeps in the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Version of its values: a build that writes what another one cannot read raises it, and then both have keys of their own.
+    #[serde(default = "first_version")]
+    pub version: u32,
+}
+
+/// Secrets a module may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Their names, such as `stripe-key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
 /// A job the module offers to the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +172,28 @@ pub struct Job {
     /// Five cron fields; none for a job that runs only when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { version: 1 }
+    }
+}
+
+impl Cache {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Secrets {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 impl Manifest {

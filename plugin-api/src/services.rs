@@ -5,6 +5,7 @@
 //! the host arrives as a [`Fault`](crate::Fault), or is swallowed where there is no result. To add a service: a file
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
+pub mod cache;
 pub mod channel;
 pub mod config;
 pub mod errors;
@@ -12,6 +13,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod secrets;
 
 macro_rules! core_services {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -26,6 +28,7 @@ macro_rules! core_services {
 }
 
 core_services! {
+    "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
     "errors", 1 => errors::ErrorsRef;
@@ -33,4 +36,5 @@ core_services! {
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
+    "secrets", 1 => secrets::SecretsRef;
 }
