@@ -3,6 +3,7 @@
 //! The host is the asker, so its layout is the interface and an export never grows: `http` 2 would come beside `http` 1.
 
 pub mod http;
+pub mod migrations;
 
 macro_rules! exports {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -18,4 +19,5 @@ macro_rules! exports {
 
 exports! {
     "http", 1 => http::HttpExport;
+    "migrations", 1 => migrations::MigrationsExport;
 }
