@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::infra::database::SqliteSpaces;
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::database::Databases;
 
 /// The outside systems behind the core services.
 #[derive(Clone)]
 pub struct Backends {
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Database spaces of modules.
+    pub databases: Arc<dyn Databases>,
 }
 
 impl Backends {
@@ -17,6 +21,7 @@ impl Backends {
     pub fn in_memory() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            databases: Arc::new(SqliteSpaces::in_memory()),
         }
     }
 }
