@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::signals::{MemorySignals, Signals};
 
 /// The outside systems behind the core services.
 #[derive(Clone)]
 pub struct Backends {
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What all nodes must know within a second.
+    pub signals: Arc<dyn Signals>,
 }
 
 impl Backends {
@@ -17,6 +20,7 @@ impl Backends {
     pub fn in_memory() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            signals: Arc::new(MemorySignals::new()),
         }
     }
 }
