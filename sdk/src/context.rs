@@ -67,6 +67,16 @@ impl Context {
         Ok(Errors::new(self.core.import()?))
     }
 
+    /// The module's own space in the host's database, for sea-orm. Tables are made by
+    /// [`Module::migrations`](crate::Module::migrations), which run between `init` and `start`.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `database = 1` under `[services]`.
+    #[cfg(feature = "database")]
+    pub fn db(&self) -> Result<crate::services::database::Db, Fault> {
+        Ok(crate::services::database::Db::new(self.core.link()?))
+    }
+
     /// A gRPC channel to another module, in the name of whoever called this one. Give it to a client that tonic generated.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod context;
 
 mod call;
 mod grpc;
+mod migrations;
 mod problem;
 mod routes;
 
@@ -24,12 +25,17 @@ pub mod bridge;
 
 pub use axum;
 pub use http;
+#[cfg(feature = "database")]
+pub use sea_orm;
 pub use tonic;
 pub use tracing;
 
 pub use call::Call;
 pub use context::{Context, Own};
 pub use grpc::Grpc;
+#[cfg(feature = "database")]
+pub use migrations::SchemaStatement;
+pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};

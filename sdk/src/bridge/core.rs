@@ -27,6 +27,9 @@ pub(crate) struct Core {
     /// Most detailed level anyone wants of this instance, as the log service says.
     pub(crate) level: AtomicU8,
     pub(crate) runtime: Tasks,
+    /// What sea-orm needs to know of the module's tables.
+    #[cfg(feature = "database")]
+    pub(crate) database: super::database::Database,
     host: HostRef,
 }
 
@@ -60,6 +63,8 @@ impl Core {
             log,
             level: AtomicU8::new(0),
             runtime,
+            #[cfg(feature = "database")]
+            database: super::database::Database::default(),
             host,
         };
         let core = if matches!(core.runtime, Tasks::Own(_)) {
