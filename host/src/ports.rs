@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod database;
+pub mod secrets;
 pub mod signals;
 pub mod state;
