@@ -8,10 +8,12 @@
 pub mod channel;
 pub mod config;
 pub mod errors;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod scheduler;
 
 macro_rules! core_services {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -29,8 +31,10 @@ core_services! {
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
     "errors", 1 => errors::ErrorsRef;
+    "events", 1 => events::EventsRef;
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
+    "scheduler", 1 => scheduler::SchedulerRef;
 }

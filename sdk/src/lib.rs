@@ -12,7 +12,9 @@ mod module;
 mod context;
 
 mod call;
+pub mod events;
 mod grpc;
+pub mod jobs;
 mod problem;
 mod routes;
 
@@ -29,7 +31,9 @@ pub use tracing;
 
 pub use call::Call;
 pub use context::{Context, Own};
+pub use events::{Event, EventContext, Handlers, Subscription};
 pub use grpc::Grpc;
+pub use jobs::{JobContext, Jobs, Payload};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};

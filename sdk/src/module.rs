@@ -9,7 +9,9 @@ use wharf_plugin_api::module::HealthState;
 use wharf_plugin_api::root::Root_Ref;
 
 use crate::context::Context;
+use crate::events::Handlers;
 use crate::grpc::Grpc;
+use crate::jobs::Jobs;
 use crate::routes::Routes;
 
 /// Why a module could not be made, started or stopped: any error, with `?`.
@@ -40,6 +42,16 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// gRPC services; list them in `wharf.toml` under `[grpc]`.
     fn grpc(self: &std::sync::Arc<Self>) -> Grpc {
         Grpc::new()
+    }
+
+    /// What it does with events; list the subjects in `wharf.toml` under `[events]`.
+    fn events() -> Handlers<Self> {
+        Handlers::new()
+    }
+
+    /// What it does when it is time, or when asked to; list the jobs in `wharf.toml` under `[[jobs]]`.
+    fn jobs() -> Jobs<Self> {
+        Jobs::new()
     }
 
     /// Begins work. Routes are reachable once this is done.
