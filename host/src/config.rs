@@ -22,10 +22,7 @@ pub use change::{Change, Changes};
 pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
-pub use sections::{
-    Admin, Channel, ChannelMode, Database, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Shutdown, Tls, Trust, TrustKey,
-    TrustMode,
-};
+pub use sections::{Admin, Channel, ChannelMode, Database, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Shutdown, Tls};
 pub use units::{ByteSize, Network, Period, Secret};
 
 /// Name of the file that is read from the working directory when nobody names another.

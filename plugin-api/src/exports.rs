@@ -5,6 +5,7 @@
 pub mod events;
 pub mod http;
 pub mod jobs;
+pub mod migrations;
 
 macro_rules! exports {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -22,4 +23,5 @@ exports! {
     "events", 1 => events::EventsExport;
     "http", 1 => http::HttpExport;
     "jobs", 1 => jobs::JobsExport;
+    "migrations", 1 => migrations::MigrationsExport;
 }

@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod config;
+pub mod database;
 pub mod errors;
 pub mod events;
 pub mod health;
@@ -30,6 +31,7 @@ macro_rules! core_services {
 core_services! {
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
+    "database", 1 => database::DatabaseRef;
     "errors", 1 => errors::ErrorsRef;
     "events", 1 => events::EventsRef;
     "health", 1 => health::HealthRef;
