@@ -9,10 +9,12 @@ pub mod channel;
 pub mod config;
 pub mod database;
 pub mod errors;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod scheduler;
 
 macro_rules! core_services {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -31,8 +33,10 @@ core_services! {
     "config", 1 => config::ConfigRef;
     "database", 1 => database::DatabaseRef;
     "errors", 1 => errors::ErrorsRef;
+    "events", 1 => events::EventsRef;
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
+    "scheduler", 1 => scheduler::SchedulerRef;
 }
