@@ -172,6 +172,71 @@ pub struct Job {
     /// Five cron fields; none for a job that runs only when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// IANA zone the schedule is meant in, such as `Europe/Berlin`; UTC when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// What becomes of runs whose time passed while no host ran.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missed: Missed,
+    /// What happens when it is time and the run before has not ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overlap: Overlap,
+    /// Longest time for one try, such as `30s`, `5m` or `2h`; ten minutes when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// Tries before a run is given up; 3 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// How long a run may go on when its instance is replaced or stopped, such as `30s`; then it is handed over. The host's
+    /// drain time when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<String>,
+}
+
+/// What becomes of runs whose time passed while no host ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missed {
+    /// Nothing: the next time is the next time.
+    Skip,
+    /// The last of them is run.
+    #[default]
+    RunOnce,
+    /// Each is run, the oldest first.
+    RunAll,
+}
+
+/// What happens when it is time and the run before has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// The new run is left out.
+    #[default]
+    Skip,
+    /// The new run waits for the one before.
+    Queue,
+    /// Both run.
+    Allow,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A time as manifests write it: a whole number and `ms`, `s`, `m` or `h`. None when it is not one.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<std::time::Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).map(std::time::Duration::from_millis)
 }
 
 impl Default for Cache {

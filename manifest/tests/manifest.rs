@@ -437,3 +437,25 @@ fn cache_version_and_secrets_are_understood_and_kept_strict() {
         assert_eq!(pairs(&problems(&format!("{SMALL}{section}"))), [problem], "{section}");
     }
 }
+
+#[test]
+fn rules_of_a_job_are_strict() {
+    let job = |rules: &str| format!("{SMALL}[[jobs]]\nname = \"a\"\ndescription = \"A\"\n{rules}\n");
+    let good = "schedule = \"0 3 * * *\"\ntimezone = \"America/Argentina/Ushuaia\"\nmissed = \"run-all\"\noverlap = \"queue\"\ntimeout = \"90s\"\nattempts = 5\ndrain = \"2m\"";
+    assert!(parse_toml(&job(good)).is_ok(), "{:?}", parse_toml(&job(good)));
+    for (rules, code, path) in [
+        ("timeout = \"ten\"", "manifest.job", "jobs[0].timeout"),
+        ("timeout = \"0s\"", "manifest.job", "jobs[0].timeout"),
+        ("drain = \"10\"", "manifest.job", "jobs[0].drain"),
+        ("attempts = 0", "manifest.job", "jobs[0].attempts"),
+        ("timezone = \"UTC\"", "manifest.schedule", "jobs[0]"),
+        (
+            "schedule = \"0 3 * * *\"\ntimezone = \"../etc\"",
+            "manifest.schedule",
+            "jobs[0].timezone",
+        ),
+    ] {
+        assert_eq!(pairs(&problems(&job(rules))), [(code, path)], "{rules}");
+    }
+    assert!(parse_toml(&job("schedule = \"0 3 * * *\"\nmissed = \"never\"")).is_err());
+}

@@ -8,11 +8,14 @@
 pub mod cache;
 pub mod channel;
 pub mod config;
+pub mod database;
 pub mod errors;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod scheduler;
 pub mod secrets;
 
 macro_rules! core_services {
@@ -31,10 +34,13 @@ core_services! {
     "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
+    "database", 1 => database::DatabaseRef;
     "errors", 1 => errors::ErrorsRef;
+    "events", 1 => events::EventsRef;
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
+    "scheduler", 1 => scheduler::SchedulerRef;
     "secrets", 1 => secrets::SecretsRef;
 }

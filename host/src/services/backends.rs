@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::infra::database::SqliteSpaces;
 use crate::ports::cache::{CacheStore, MemoryCache};
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::database::Databases;
 use crate::ports::secrets::Secrets;
 use crate::ports::signals::{MemorySignals, Signals};
 
@@ -20,6 +22,8 @@ pub struct Backends {
     pub cache_limits: CacheLimits,
     /// Where secrets of modules come from.
     pub secrets: Secrets,
+    /// Database spaces of modules.
+    pub databases: Arc<dyn Databases>,
 }
 
 /// Limits of the cache that hold for every adapter.
@@ -50,6 +54,7 @@ impl Backends {
     pub fn in_memory_at(clock: Arc<dyn Clock>) -> Self {
         Self {
             signals: Arc::new(MemorySignals::new()),
+            databases: Arc::new(SqliteSpaces::in_memory()),
             cache: Arc::new(MemoryCache::new(clock.clone(), CACHE_BYTES)),
             cache_limits: CacheLimits::default(),
             secrets: Secrets::default(),

@@ -30,6 +30,9 @@ pub(crate) struct Core {
     pub(crate) runtime: Tasks,
     /// The cache, once it was asked for: all handles of an instance share its loads.
     pub(crate) cache: OnceLock<CacheState>,
+    /// What sea-orm needs to know of the module's tables.
+    #[cfg(feature = "database")]
+    pub(crate) database: super::database::Database,
     host: HostRef,
 }
 
@@ -64,6 +67,8 @@ impl Core {
             level: AtomicU8::new(0),
             runtime,
             cache: OnceLock::new(),
+            #[cfg(feature = "database")]
+            database: super::database::Database::default(),
             host,
         };
         let core = if matches!(core.runtime, Tasks::Own(_)) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use wharf_host::config::Config;
-use wharf_host::infra::database::{PostgresState, SqliteState};
+use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::StateStore;
@@ -37,6 +37,11 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
         state: state.store,
         backends: Backends {
             signals,
+            databases: Arc::new(SqliteSpaces::new(
+                config.data_dir.join("modules"),
+                Limits::default(),
+                Durability::default(),
+            )),
             ..Backends::in_memory()
         },
         error_sinks: Vec::new(),
