@@ -13,7 +13,7 @@ use wharf_host::http::outbound::ServedBody;
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
-use crate::builder::Builder;
+use crate::builder::{Builder, Shared};
 use crate::channel::Channel;
 
 /// How long modules may take to stop.
@@ -26,6 +26,7 @@ pub struct TestHost {
     host: Host,
     gateway: Arc<Gateway>,
     logs: Captured,
+    shared: Shared,
     _folder: TempDir,
 }
 
@@ -35,11 +36,12 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir) -> Self {
+    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir, shared: Shared) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
             logs,
+            shared,
             _folder: folder,
         }
     }
@@ -103,6 +105,15 @@ impl TestHost {
             Some(status) => status,
             None => panic!("found no module {id:?}, expected one of {ids:?}"),
         }
+    }
+
+    /// Moves the time of this host, and of those beside it, forward: what is cached expires, leases end.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use wharf_host::config::Config;
+use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
 use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
+use wharf_host::ports::cache::{CacheStore, MemoryCache};
+use wharf_host::ports::clock::{Clock, SystemClock};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::StateStore;
-use wharf_host::services::{Backends, ErrorSink};
+use wharf_host::services::{Backends, CacheLimits, ErrorSink};
 use wharf_host::telemetry::Metrics;
 
 /// What a host keeps things in.
@@ -32,6 +35,7 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
         let waker = RedisWaker::start(url.reveal(), &config.cache.prefix).context("signals.redis_url")?;
         state.wakers.push(Arc::new(waker));
     }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let signals = Arc::new(StoredSignals::start(state.epochs, state.wakers));
     Ok(Stores {
         state: state.store,
@@ -42,10 +46,29 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
                 Limits::default(),
                 Durability::default(),
             )),
-            ..Backends::in_memory()
+            cache: open_cache(config, &clock).await?,
+            cache_limits: CacheLimits {
+                max_value_bytes: config.cache.max_value_bytes.as_usize(),
+            },
+            ..Backends::in_memory_at(clock)
         },
         error_sinks: Vec::new(),
     })
+}
+
+async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn CacheStore>> {
+    let cache = &config.cache;
+    let Some(url) = &cache.url else {
+        return Ok(Arc::new(MemoryCache::new(Arc::clone(clock), cache.max_bytes_per_module.get())));
+    };
+    let redis = RedisCache::start(&RedisCacheConfig {
+        url: url.reveal().to_owned(),
+        prefix: cache.prefix.clone(),
+        timeout: cache.timeout.get(),
+        connections: cache.connections as usize,
+        near: cache.near.get(),
+    });
+    Ok(Arc::new(redis.await.context("cache.url")?))
 }
 
 async fn open_state(config: &Config) -> anyhow::Result<State> {
