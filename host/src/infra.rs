@@ -3,6 +3,7 @@
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod secrets;
 pub mod signals;
 
 #[cfg(feature = "redis")]

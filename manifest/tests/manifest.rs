@@ -431,6 +431,7 @@ fn cache_version_and_secrets_are_understood_and_kept_strict() {
         ("[cache]\nttl = 3\n", ("manifest.unknown-key", "cache.ttl")),
         ("[secrets]\nnames = [\"Stripe\"]\n", ("manifest.secret", "secrets.names[0]")),
         ("[secrets]\nnames = [\"a_b\"]\n", ("manifest.secret", "secrets.names[0]")),
+        ("[secrets]\nnames = [\"key-file\"]\n", ("manifest.secret", "secrets.names[0]")),
         ("[secrets]\nnames = [\"a\", \"a\"]\n", ("manifest.duplicate", "secrets.names[1]")),
         ("[secrets]\nvalues = []\n", ("manifest.unknown-key", "secrets.values")),
     ] {

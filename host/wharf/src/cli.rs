@@ -15,6 +15,7 @@ mod new;
 mod offline;
 mod render;
 mod routes;
+mod secrets;
 mod serve;
 mod validate;
 
@@ -66,6 +67,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
             Command::Completions(args) => completions::run(&args),
