@@ -3,6 +3,7 @@
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod errors;
 pub mod secrets;
 pub mod signals;
 

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod clock;
 pub mod database;
+pub mod errors;
 pub mod secrets;
 pub mod signals;
 pub mod state;

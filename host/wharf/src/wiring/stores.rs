@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use wharf_host::config::{Config, LoadOptions};
 use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
 use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
+use wharf_host::infra::errors::{FileSink, FileSinkConfig, Grouped, WebhookSink};
 use wharf_host::infra::secrets::{EnvironmentSecrets, FileSecrets, Vault};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::cache::{CacheStore, MemoryCache};
@@ -59,8 +60,29 @@ pub(super) async fn open(config: &Config, load: &LoadOptions) -> anyhow::Result<
             },
             ..Backends::in_memory_at(clock)
         },
-        error_sinks: Vec::new(),
+        error_sinks: error_sinks(config)?,
     })
+}
+
+fn error_sinks(config: &Config) -> anyhow::Result<Vec<Arc<dyn ErrorSink>>> {
+    let errors = &config.errors;
+    let mut sinks: Vec<Arc<dyn ErrorSink>> = Vec::new();
+    if let Some(path) = &errors.file {
+        let file = FileSinkConfig {
+            path: path.clone(),
+            max_bytes: errors.max_file_size.get(),
+            keep: errors.keep_files,
+        };
+        let sink = FileSink::start(file).with_context(|| format!("errors.file: cannot open {}", path.display()))?;
+        sinks.push(Arc::new(sink));
+    }
+    if let Some(url) = &errors.webhook {
+        sinks.push(Arc::new(WebhookSink::start(url.reveal()).context("errors.webhook")?));
+    }
+    if sinks.is_empty() {
+        return Ok(sinks);
+    }
+    Ok(vec![Arc::new(Grouped::new(sinks, errors.group.get()))])
 }
 
 /// The vault of a host that may not be running.
