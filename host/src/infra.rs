@@ -1,5 +1,7 @@
 //! Adapters: a folder a port.
 
+#[cfg(feature = "redis")]
+pub mod cache;
 pub mod database;
 pub mod signals;
 
