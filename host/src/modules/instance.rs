@@ -16,6 +16,7 @@ use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
 use wharf_plugin_api::module::{Health, ModuleRef, export};
 use wharf_plugin_api::{Fault, FaultCode};
 
+use super::belongings::Belongings;
 use super::current;
 use super::endpoint::{CallInfo, Endpoint, Refused, RefusedBecause, Responding};
 use super::open::Image;
@@ -59,6 +60,7 @@ impl Instance {
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
         let unfinished = Unfinished::new(&provider);
+        provider.prepare().await?;
         let created = {
             let _stay = current::stay(&standing);
             (image.root.create())(provider.host_ref(), image.linkage)
@@ -224,6 +226,7 @@ impl Future for Calling {
         let this = &mut *self;
         if let Some(kind) = ended_by(&this.instance.standing) {
             this.end();
+            this.info.belongings = Belongings::default();
             return Poll::Ready(this.failure(kind.0, kind.1));
         }
         let polled = {
@@ -259,11 +262,14 @@ impl Future for Calling {
                 _ => Poll::Pending,
             }
         };
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(response)) => Poll::Ready(this.answer(response)),
-            Poll::Ready(Err(fault)) => Poll::Ready(this.faulted(&fault)),
-        }
+        let response = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(response)) => this.answer(response),
+            Poll::Ready(Err(fault)) => this.faulted(&fault),
+        };
+        // A streaming body has a hold on them of its own; otherwise the call has ended now, whoever keeps this future.
+        this.info.belongings = Belongings::default();
+        Poll::Ready(response)
     }
 }
 
@@ -433,6 +439,7 @@ impl ModuleBody {
             let visit = current::visit(&self.standing, Some(&self.info), None);
             self.body = None;
             drop(visit);
+            self.info.belongings = Belongings::default();
         }
     }
 }
