@@ -1,6 +1,8 @@
-//! The host's own tables, in SQLite.
+//! Databases: the host's own tables, and the spaces of modules.
 
 mod migrations;
+mod space;
 mod sqlite_state;
 
+pub use space::{Durability, Limits, SqliteSpaces};
 pub use sqlite_state::SqliteState;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::infra::database::SqliteSpaces;
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::signals::{MemorySignals, Signals};
+use crate::ports::database::Databases;
 
 /// The outside systems behind the core services.
 #[derive(Clone)]
@@ -12,6 +14,8 @@ pub struct Backends {
     pub clock: Arc<dyn Clock>,
     /// What all nodes must know within a second.
     pub signals: Arc<dyn Signals>,
+    /// Database spaces of modules.
+    pub databases: Arc<dyn Databases>,
 }
 
 impl Backends {
@@ -21,6 +25,7 @@ impl Backends {
         Self {
             clock: Arc::new(SystemClock),
             signals: Arc::new(MemorySignals::new()),
+            databases: Arc::new(SqliteSpaces::in_memory()),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
-use wharf_host::infra::database::SqliteState;
+use wharf_host::infra::database::{Durability, Limits, SqliteSpaces, SqliteState};
 use wharf_host::modules::control::Control;
 use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::services::Backends;
@@ -68,7 +68,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state: Arc::clone(&state),
         linked: linked_modules(),
         error_sinks: Vec::new(),
-        backends: Backends::in_memory(),
+        backends: backends(&config),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;
@@ -138,6 +138,14 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
     match config.plugins.dir {
         Some(_) => Ok(()),
         None => DirBuilder::new().recursive(true).mode(0o700).create(config.plugins_dir()),
+    }
+}
+
+/// The outside systems behind the core services.
+fn backends(config: &Config) -> Backends {
+    Backends {
+        databases: Arc::new(SqliteSpaces::new(config.data_dir.join("modules"), Limits::default(), Durability::default())),
+        ..Backends::in_memory()
     }
 }
 

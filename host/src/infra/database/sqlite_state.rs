@@ -219,7 +219,7 @@ pub(super) fn unavailable(doing: &'static str) -> impl Fn(sqlx::Error) -> StateE
 }
 
 /// Makes the folder with mode 0700 and the file with mode 0600 before SQLite sees them; SQLite gives its side files the mode of the file.
-fn make_private(file: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(file: &Path) -> std::io::Result<()> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
