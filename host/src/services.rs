@@ -11,6 +11,7 @@ mod errors;
 mod health;
 mod log;
 mod metrics;
+pub mod migrations;
 mod runtime;
 mod spans;
 

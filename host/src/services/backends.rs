@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::infra::database::SqliteSpaces;
 use crate::ports::clock::{Clock, SystemClock};
-use crate::ports::signals::{MemorySignals, Signals};
 use crate::ports::database::Databases;
+use crate::ports::signals::{MemorySignals, Signals};
 
 /// The outside systems behind the core services.
 #[derive(Clone)]

@@ -120,7 +120,10 @@ impl Service {
 
 impl Database for Service {
     fn info(&self) -> DatabaseInfo {
-        let dialect = self.0.holding().map_or(DialectKind::SQLITE, |holding| convert::dialect(holding.space.dialect()));
+        let dialect = self
+            .0
+            .holding()
+            .map_or(DialectKind::SQLITE, |holding| convert::dialect(holding.space.dialect()));
         DatabaseInfo { dialect, format: 1 }
     }
 

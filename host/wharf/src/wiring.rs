@@ -144,7 +144,11 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 /// The outside systems behind the core services.
 fn backends(config: &Config) -> Backends {
     Backends {
-        databases: Arc::new(SqliteSpaces::new(config.data_dir.join("modules"), Limits::default(), Durability::default())),
+        databases: Arc::new(SqliteSpaces::new(
+            config.data_dir.join("modules"),
+            Limits::default(),
+            Durability::default(),
+        )),
         ..Backends::in_memory()
     }
 }

@@ -3,8 +3,8 @@
 mod natural;
 mod typed;
 
-use sea_orm::Value as Sea;
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike};
+use sea_orm::Value as Sea;
 use sea_orm::sea_query::{ArrayType, OptionEnum};
 use wharf_plugin_api::sql::{Kind, Value};
 

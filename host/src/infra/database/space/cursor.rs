@@ -38,7 +38,12 @@ struct Source {
 
 impl Cursor {
     /// Starts reading; `stop` ends it early.
-    pub(super) fn start<E: Engine>(owner: Owner<E>, statement: Statement, stop: CancellationToken, runtime: &tokio::runtime::Handle) -> Self {
+    pub(super) fn start<E: Engine>(
+        owner: Owner<E>,
+        statement: Statement,
+        stop: CancellationToken,
+        runtime: &tokio::runtime::Handle,
+    ) -> Self {
         let (to, batches) = mpsc::channel(AHEAD);
         runtime.spawn(read(owner, statement, to, stop.clone()));
         Self {

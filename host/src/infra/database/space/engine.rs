@@ -87,10 +87,16 @@ pub(super) trait Engine: Send + Sync + 'static {
     fn plan(&self, sql: &str) -> Result<Plan, DbError>;
 
     /// Runs a statement.
-    fn run<'c>(&'c self, conn: &'c mut Self::Conn, op: Op<'c>, plan: &'c Plan) -> impl Future<Output = Result<Answer, DbError>> + Send + 'c;
+    fn run<'c>(&'c self, conn: &'c mut Self::Conn, op: Op<'c>, plan: &'c Plan)
+    -> impl Future<Output = Result<Answer, DbError>> + Send + 'c;
 
     /// Runs a statement and sends its rows on until there are no more, or nobody listens; gives the error it ended with.
-    fn stream<'c>(&'c self, conn: &'c mut Self::Conn, statement: &'c Statement, to: &'c mpsc::Sender<Result<Rows, DbError>>) -> impl Future<Output = Option<DbError>> + Send + 'c;
+    fn stream<'c>(
+        &'c self,
+        conn: &'c mut Self::Conn,
+        statement: &'c Statement,
+        to: &'c mpsc::Sender<Result<Rows, DbError>>,
+    ) -> impl Future<Output = Option<DbError>> + Send + 'c;
 
     /// Takes a step of a transaction.
     fn step<'c>(&'c self, conn: &'c mut Self::Conn, step: Step) -> impl Future<Output = Result<(), DbError>> + Send + 'c;

@@ -62,7 +62,14 @@ impl<E: Engine> Executor<E> {
         let (engine, runtime) = (Arc::new(engine), Handle::current());
         let pool = |lane, size: u32| {
             let engine = Arc::clone(&engine);
-            Pool::new(engine, lane, size.max(1), limits.acquire_timeout, limits.idle_timeout, runtime.clone())
+            Pool::new(
+                engine,
+                lane,
+                size.max(1),
+                limits.acquire_timeout,
+                limits.idle_timeout,
+                runtime.clone(),
+            )
         };
         let writers = if E::READS_APART { 1 } else { limits.connections };
         let inner = Arc::new(Inner {
@@ -248,7 +255,10 @@ impl<E: Engine> Inner<E> {
             ));
         }
         if on == On::Replica && plan.writes() {
-            return Err(DbError::new(DbErrorKind::Refused, "a replica only reads: run this statement on the pool or in a transaction"));
+            return Err(DbError::new(
+                DbErrorKind::Refused,
+                "a replica only reads: run this statement on the pool or in a transaction",
+            ));
         }
         Ok(plan)
     }
@@ -265,7 +275,11 @@ impl<E: Engine> Inner<E> {
     }
 
     async fn begin_alone(&self, begin: Begin) -> Result<TxId, DbError> {
-        let lane = if begin.read_only && E::READS_APART { Lane::Reader } else { Lane::Writer };
+        let lane = if begin.read_only && E::READS_APART {
+            Lane::Reader
+        } else {
+            Lane::Writer
+        };
         let mut lease = self.lease(lane).await?;
         lease.in_transaction = true;
         if let Err(error) = lease.step(Step::Begin(begin), self.patience()).await {
@@ -301,7 +315,9 @@ impl<E: Engine> Inner<E> {
         let Ok(root) = self.root(tx) else { return };
         root.end_cursors();
         // However long it takes: the statement before has its own limit.
-        let Ok(mut seated) = root.sit(self.patience(), &self.runtime).await else { return };
+        let Ok(mut seated) = root.sit(self.patience(), &self.runtime).await else {
+            return;
+        };
         let left = seated.rollback(tx, self.patience()).await;
         self.settle(left, None);
     }
@@ -359,16 +375,31 @@ impl<E: Engine> Inner<E> {
         let mut roots: Vec<Arc<Root<E>>> = Vec::new();
         {
             let mut open = self.open();
-            let old: Vec<TxId> = open.transactions.iter().filter(|(_, root)| now.duration_since(root.since) > limit).map(|(id, _)| *id).collect();
+            let old: Vec<TxId> = open
+                .transactions
+                .iter()
+                .filter(|(_, root)| now.duration_since(root.since) > limit)
+                .map(|(id, _)| *id)
+                .collect();
             for id in old {
                 let Some(root) = open.transactions.remove(&id) else { continue };
-                tracing::warn!(module = self.module, transaction = id.0, age_ms = root.since.elapsed().as_millis() as u64, "a transaction was open for too long and is rolled back");
+                tracing::warn!(
+                    module = self.module,
+                    transaction = id.0,
+                    age_ms = root.since.elapsed().as_millis() as u64,
+                    "a transaction was open for too long and is rolled back"
+                );
                 open.remember(Id::Tx(id), too_old("transaction", limit));
                 if !roots.iter().any(|one| Arc::ptr_eq(one, &root)) {
                     roots.push(root);
                 }
             }
-            let old: Vec<CursorId> = open.cursors.iter().filter(|(_, cursor)| now.duration_since(cursor.since) > limit).map(|(id, _)| *id).collect();
+            let old: Vec<CursorId> = open
+                .cursors
+                .iter()
+                .filter(|(_, cursor)| now.duration_since(cursor.since) > limit)
+                .map(|(id, _)| *id)
+                .collect();
             for id in old {
                 let Some(cursor) = open.cursors.remove(&id) else { continue };
                 tracing::warn!(module = self.module, cursor = id.0, "a cursor was open for too long and is closed");
@@ -420,13 +451,19 @@ fn lane_of<E: Engine>(on: On, plan: &Plan) -> Lane {
 }
 
 fn too_old(what: &str, limit: Duration) -> DbError {
-    let message = format!("the {what} was open for more than {} ms and was ended: keep it shorter, or raise database.modules.transaction_age", limit.as_millis());
+    let message = format!(
+        "the {what} was open for more than {} ms and was ended: keep it shorter, or raise database.modules.transaction_age",
+        limit.as_millis()
+    );
     DbError::new(DbErrorKind::Gone, message)
 }
 
 async fn sweep<E: Engine>(inner: Weak<Inner<E>>) {
     loop {
-        let Some(every) = inner.upgrade().map(|inner| (inner.limits.transaction_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))) else {
+        let Some(every) = inner
+            .upgrade()
+            .map(|inner| (inner.limits.transaction_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)))
+        else {
             return;
         };
         tokio::time::sleep(every).await;

@@ -85,7 +85,10 @@ mod tests {
             assert_eq!(of_time(time(nanos).unwrap()), Value::Time(nanos));
         }
         assert_eq!(of_date_time(date_time(-1, 5).unwrap()), Value::DateTime(-1, 5));
-        assert_eq!(of_zoned(zoned(1_700_000_000, 7, 19_800).unwrap()), Value::Timestamp(1_700_000_000, 7, 19_800));
+        assert_eq!(
+            of_zoned(zoned(1_700_000_000, 7, 19_800).unwrap()),
+            Value::Timestamp(1_700_000_000, 7, 19_800)
+        );
         assert!(time(86_400_000_000_000).is_err());
         assert!(date(i32::MAX).is_err());
         assert!(zoned(0, 0, 90_000).is_err());

@@ -52,7 +52,14 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 impl<E: Engine> Pool<E> {
     /// Opens nothing yet.
-    pub(super) fn new(engine: Arc<E>, lane: Lane, size: u32, acquire_timeout: Duration, idle_timeout: Duration, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(
+        engine: Arc<E>,
+        lane: Lane,
+        size: u32,
+        acquire_timeout: Duration,
+        idle_timeout: Duration,
+        runtime: Handle,
+    ) -> Arc<Self> {
         Arc::new(Self {
             engine,
             lane,
@@ -110,7 +117,9 @@ impl<E: Engine> Pool<E> {
     pub(super) fn sweep(&self) {
         let old = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let (old, young) = std::mem::take(&mut *idle).into_iter().partition(|one: &Idle<E::Conn>| one.since.elapsed() > self.idle_timeout);
+            let (old, young) = std::mem::take(&mut *idle)
+                .into_iter()
+                .partition(|one: &Idle<E::Conn>| one.since.elapsed() > self.idle_timeout);
             *idle = young;
             old
         };
@@ -126,7 +135,8 @@ impl<E: Engine> Pool<E> {
 
     /// How many are in use.
     pub(super) fn in_use(&self) -> u32 {
-        self.size.saturating_sub(u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX))
+        self.size
+            .saturating_sub(u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX))
     }
 
     /// How many are open and free.
@@ -173,7 +183,10 @@ impl<E: Engine> Pool<E> {
         if self.permits.is_closed() {
             return;
         }
-        let idle = Idle { conn, since: Instant::now() };
+        let idle = Idle {
+            conn,
+            since: Instant::now(),
+        };
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
     }
 }

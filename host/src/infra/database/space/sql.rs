@@ -31,7 +31,10 @@ impl<'a> Tokens<'a> {
     }
 
     fn starts(&self, with: &str) -> bool {
-        self.sql.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(with.as_bytes()))
+        self.sql
+            .as_bytes()
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(with.as_bytes()))
     }
 
     /// Past the next `end`, or to the end of the text.
@@ -193,7 +196,9 @@ fn is_open_body(pieces: &[Token<'_>], dialect: Dialect) -> bool {
             second.is_some_and(|second| second.is("TRIGGER")) && !is_closed(pieces)
         }
         Dialect::Postgres => {
-            let atomic = pieces.windows(2).any(|pair| matches!(pair, [begin, atomic] if begin.is("BEGIN") && atomic.is("ATOMIC")));
+            let atomic = pieces
+                .windows(2)
+                .any(|pair| matches!(pair, [begin, atomic] if begin.is("BEGIN") && atomic.is("ATOMIC")));
             atomic && !is_closed(pieces)
         }
     }
@@ -231,8 +236,14 @@ mod tests {
             ("", 0),
             (";; -- nothing\n;", 0),
             ("SELECT 1; SELECT ';'", 2),
-            ("CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM t; DELETE FROM u; END; SELECT 1", 2),
-            ("CREATE TEMP TRIGGER a AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u; END; SELECT 1", 2),
+            (
+                "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM t; DELETE FROM u; END; SELECT 1",
+                2,
+            ),
+            (
+                "CREATE TEMP TRIGGER a AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u; END; SELECT 1",
+                2,
+            ),
             ("CREATE TABLE a (b); ATTACH 'x' AS y", 2),
         ] {
             assert_eq!(statements(sql, Dialect::Sqlite).len(), expected, "{sql}");

@@ -81,7 +81,10 @@ impl SqliteSpaces {
 
     fn file_of(&self, module: &str) -> Result<PathBuf, DbError> {
         if !is_module_id(module) {
-            return Err(DbError::new(DbErrorKind::Refused, format!("found module id {module:?}, expected a-z, 0-9 and -, a letter first, at most 40")));
+            return Err(DbError::new(
+                DbErrorKind::Refused,
+                format!("found module id {module:?}, expected a-z, 0-9 and -, a letter first, at most 40"),
+            ));
         }
         let folder = self.folder.path().map_err(|error| unusable("the folder of the spaces", &error))?;
         let file = folder.join(format!("{module}.sqlite"));

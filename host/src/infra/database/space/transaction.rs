@@ -69,7 +69,10 @@ impl<E: Engine> Root<E> {
         let guard = turn.await.map_err(|_| {
             DbError::new(
                 DbErrorKind::Busy,
-                format!("waited {} ms for the transaction: a cursor or another statement of it is still open; close it first", timeout.as_millis()),
+                format!(
+                    "waited {} ms for the transaction: a cursor or another statement of it is still open; close it first",
+                    timeout.as_millis()
+                ),
             )
         })?;
         Ok(Seated {

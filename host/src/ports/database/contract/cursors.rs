@@ -10,7 +10,9 @@ use super::{ids, insert, soon, sql, table};
 /// Numbers from 1 on.
 fn numbers(space: &dyn Space, up_to: i64) -> Statement {
     let mut statement = sql(&match space.dialect() {
-        Dialect::Sqlite => format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {up_to}) SELECT i, 'x' || i AS name FROM n"),
+        Dialect::Sqlite => {
+            format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {up_to}) SELECT i, 'x' || i AS name FROM n")
+        }
         Dialect::Postgres => format!("SELECT i, 'x' || i AS name FROM generate_series(1::bigint, {up_to}::bigint) AS n(i)"),
     });
     statement.kinds = vec![Kind::I64, Kind::TEXT];
@@ -90,5 +92,8 @@ pub(super) async fn a_cursor_tells_its_error_once(space: Arc<dyn Space>) {
     wrong.kinds = vec![Kind::UUID];
     let cursor = space.open(On::Pool, &wrong).await.unwrap();
     assert_eq!(soon(space.fetch(cursor, 1)).await.unwrap_err().kind, DbErrorKind::Type);
-    assert_eq!(space.open(On::Replica, &sql("DELETE FROM t")).await.unwrap_err().kind, DbErrorKind::Refused);
+    assert_eq!(
+        space.open(On::Replica, &sql("DELETE FROM t")).await.unwrap_err().kind,
+        DbErrorKind::Refused
+    );
 }

@@ -27,11 +27,31 @@ pub(super) async fn constraints_are_typed_and_named(space: Arc<dyn Space>) {
         .unwrap();
     let sqlite = space.dialect() == Dialect::Sqlite;
     for (statement, kind, constraint) in [
-        ("INSERT INTO child VALUES (2, 1, 'a', 18)", DbErrorKind::Unique, if sqlite { "child.email" } else { "one_mail" }),
-        ("INSERT INTO child VALUES (1, 1, 'b', 18)", DbErrorKind::Unique, if sqlite { "child.id" } else { "child_pkey" }),
-        ("INSERT INTO child VALUES (3, 7, 'b', 18)", DbErrorKind::ForeignKey, if sqlite { "" } else { "child_parent_fkey" }),
-        ("DELETE FROM parent", DbErrorKind::ForeignKey, if sqlite { "" } else { "child_parent_fkey" }),
-        ("INSERT INTO child VALUES (3, 1, NULL, 18)", DbErrorKind::NotNull, if sqlite { "child.email" } else { "email" }),
+        (
+            "INSERT INTO child VALUES (2, 1, 'a', 18)",
+            DbErrorKind::Unique,
+            if sqlite { "child.email" } else { "one_mail" },
+        ),
+        (
+            "INSERT INTO child VALUES (1, 1, 'b', 18)",
+            DbErrorKind::Unique,
+            if sqlite { "child.id" } else { "child_pkey" },
+        ),
+        (
+            "INSERT INTO child VALUES (3, 7, 'b', 18)",
+            DbErrorKind::ForeignKey,
+            if sqlite { "" } else { "child_parent_fkey" },
+        ),
+        (
+            "DELETE FROM parent",
+            DbErrorKind::ForeignKey,
+            if sqlite { "" } else { "child_parent_fkey" },
+        ),
+        (
+            "INSERT INTO child VALUES (3, 1, NULL, 18)",
+            DbErrorKind::NotNull,
+            if sqlite { "child.email" } else { "email" },
+        ),
         ("INSERT INTO child VALUES (3, 1, 'b', 17)", DbErrorKind::Check, "grown"),
         ("INSERT INTO nowhere VALUES (1)", DbErrorKind::Other, ""),
         ("NONSENSE", DbErrorKind::Other, ""),
@@ -57,12 +77,22 @@ pub(super) async fn what_a_module_may_not_say_is_refused(space: Arc<dyn Space>) 
             "PRAGMA query_only = 0",
             "VACUUM INTO 'x.sqlite'",
         ],
-        Dialect::Postgres => &["SET ROLE postgres", "RESET ROLE", "SET SESSION AUTHORIZATION DEFAULT", "SET search_path = public", "DISCARD ALL"],
+        Dialect::Postgres => &[
+            "SET ROLE postgres",
+            "RESET ROLE",
+            "SET SESSION AUTHORIZATION DEFAULT",
+            "SET search_path = public",
+            "DISCARD ALL",
+        ],
     };
     for statement in both.iter().chain(own) {
         assert_eq!(fails(&*space, statement).await.kind, DbErrorKind::Refused, "{statement}");
         let hidden = format!("SELECT 1; /* x */ {statement}");
-        assert_eq!(space.execute_raw(On::Pool, &hidden).await.unwrap_err().kind, DbErrorKind::Refused, "{hidden}");
+        assert_eq!(
+            space.execute_raw(On::Pool, &hidden).await.unwrap_err().kind,
+            DbErrorKind::Refused,
+            "{hidden}"
+        );
     }
     assert!(ids(&*space, On::Pool).await.is_empty());
 }
@@ -81,8 +111,14 @@ pub(super) async fn one_statement_at_a_time_and_raw_for_several(space: Arc<dyn S
     assert_eq!(done.affected, 2);
     let done = space.execute(On::Pool, &sql("CREATE TABLE other (a BIGINT)")).await.unwrap();
     assert_eq!(done.affected, 0);
-    let rows = space.query(On::Pool, &sql("INSERT INTO t VALUES (4, 'd') RETURNING id, name")).await.unwrap();
-    assert_eq!((rows.columns, rows.values), (vec!["id".to_owned(), "name".to_owned()], vec![Value::int(4), Value::text("d")]));
+    let rows = space
+        .query(On::Pool, &sql("INSERT INTO t VALUES (4, 'd') RETURNING id, name"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (rows.columns, rows.values),
+        (vec!["id".to_owned(), "name".to_owned()], vec![Value::int(4), Value::text("d")])
+    );
     let long = format!("SELECT 1 -- {}", "x".repeat(2 << 20));
     assert_eq!(fails(&*space, &long).await.kind, DbErrorKind::Refused);
 }

@@ -30,7 +30,10 @@ pub(super) async fn others_see_nothing_before_the_commit(space: Arc<dyn Space>) 
     space.rollback(tx).await.unwrap();
     assert_eq!(ids(&*space, On::Pool).await, [1]);
     for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Serializable] {
-        let begin = Begin { isolation, ..Begin::default() };
+        let begin = Begin {
+            isolation,
+            ..Begin::default()
+        };
         let tx = space.begin(begin).await.unwrap();
         assert_eq!(ids(&*space, On::Tx(tx)).await, [1]);
         space.commit(tx).await.unwrap();

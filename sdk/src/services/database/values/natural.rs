@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use sea_orm::Value as Sea;
 use sea_orm::prelude::Decimal;
 use sea_orm::prelude::Uuid;
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use sea_orm::sea_query::{ArrayType, Enum, OptionEnum};
 use wharf_plugin_api::sql::{Kind, Value};
 

@@ -1,7 +1,7 @@
 //! Values of declared columns: the variant of the field, or an error.
 
-use sea_orm::Value as Sea;
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use sea_orm::Value as Sea;
 use sea_orm::prelude::{Decimal, Uuid};
 use sea_orm::sea_query::ArrayType;
 use wharf_plugin_api::sql::{Kind, Value};

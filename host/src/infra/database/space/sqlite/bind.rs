@@ -26,7 +26,10 @@ fn bind(args: &mut SqliteArguments, value: &Value) -> Result<(), DbError> {
         Value::Int(_, value) => add(args, *value),
         Value::Uint(_, value) => {
             let signed = i64::try_from(*value);
-            add(args, signed.map_err(|_| refused(format!("found {value}, expected at most {}: integers here are signed", i64::MAX)))?)
+            add(
+                args,
+                signed.map_err(|_| refused(format!("found {value}, expected at most {}: integers here are signed", i64::MAX)))?,
+            )
         }
         Value::F32(value) if value.is_nan() => Err(nan()),
         Value::F64(value) if value.is_nan() => Err(nan()),

@@ -68,7 +68,11 @@ impl Engine for SqliteEngine {
             .disable_statement_logging();
         let mut conn = options.connect().await.map_err(|error| fault::of(error, false))?;
         let watch = Watch::over(&mut conn).await.map_err(|error| fault::of(error, false))?;
-        Ok(SqliteConn { conn, watch, wrapped: false })
+        Ok(SqliteConn {
+            conn,
+            watch,
+            wrapped: false,
+        })
     }
 
     fn plan(&self, sql: &str) -> Result<Plan, DbError> {
@@ -86,7 +90,12 @@ impl Engine for SqliteEngine {
         result
     }
 
-    async fn stream<'c>(&'c self, conn: &'c mut SqliteConn, statement: &'c Statement, to: &'c mpsc::Sender<Result<Rows, DbError>>) -> Option<DbError> {
+    async fn stream<'c>(
+        &'c self,
+        conn: &'c mut SqliteConn,
+        statement: &'c Statement,
+        to: &'c mpsc::Sender<Result<Rows, DbError>>,
+    ) -> Option<DbError> {
         stream(conn, statement, to).await.err()
     }
 

@@ -9,7 +9,9 @@ pub(super) fn of(error: sqlx::Error, late: bool) -> DbError {
             let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
             of_code(code, error.message(), late)
         }
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => DbError::new(DbErrorKind::Unavailable, format!("the file cannot be used: {error}")),
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+            DbError::new(DbErrorKind::Unavailable, format!("the file cannot be used: {error}"))
+        }
         other => DbError::new(DbErrorKind::Other, other.to_string()),
     }
 }
@@ -52,7 +54,9 @@ fn of_code(code: i32, message: &str, late: bool) -> DbError {
 /// `UNIQUE constraint failed: t.a, t.b`: the columns, or the name of a check.
 fn constraint_of(kind: DbErrorKind, message: &str) -> String {
     match kind {
-        DbErrorKind::Unique | DbErrorKind::NotNull | DbErrorKind::Check => message.split_once("failed: ").map_or("", |(_, name)| name).to_owned(),
+        DbErrorKind::Unique | DbErrorKind::NotNull | DbErrorKind::Check => {
+            message.split_once("failed: ").map_or("", |(_, name)| name).to_owned()
+        }
         _ => String::new(),
     }
 }

@@ -43,7 +43,13 @@ const TELL_BARE: &[&str] = &[
 ];
 
 /// PRAGMAs that write something of the module's own, or end with the transaction.
-const WRITE: &[&str] = &["user_version", "application_id", "defer_foreign_keys", "optimize", "incremental_vacuum"];
+const WRITE: &[&str] = &[
+    "user_version",
+    "application_id",
+    "defer_foreign_keys",
+    "optimize",
+    "incremental_vacuum",
+];
 
 /// Looks at a text.
 pub(super) fn plan(sql: &str) -> Result<Plan, DbError> {
@@ -70,9 +76,15 @@ fn effect(statement: &[Token<'_>]) -> Result<Effect, DbError> {
         "WITH" => with(statement),
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" => Effect::Change,
         "PRAGMA" => pragma(statement)?,
-        "ATTACH" | "DETACH" => return Err(refused(format!("{first} reaches for another file: a module has only its own space"))),
+        "ATTACH" | "DETACH" => {
+            return Err(refused(format!(
+                "{first} reaches for another file: a module has only its own space"
+            )));
+        }
         "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => {
-            return Err(refused(format!("{first} in a statement: begin, commit and roll back through the database handle")));
+            return Err(refused(format!(
+                "{first} in a statement: begin, commit and roll back through the database handle"
+            )));
         }
         "VACUUM" if statement.iter().any(|token| token.is("INTO")) => return Err(refused("VACUUM INTO writes another file".to_owned())),
         _ => Effect::Define,
@@ -120,7 +132,9 @@ fn pragma(statement: &[Token<'_>]) -> Result<Effect, DbError> {
 /// A temporary table stays in the connection, for whoever has it next.
 fn stains(statement: &[Token<'_>]) -> bool {
     matches!(statement, [create, temp, ..] if create.is("CREATE") && temp.is_any(&["TEMP", "TEMPORARY"]))
-        || statement.windows(2).any(|pair| matches!(pair, [temp, Token::Symbol(b'.')] if temp.is("temp")))
+        || statement
+            .windows(2)
+            .any(|pair| matches!(pair, [temp, Token::Symbol(b'.')] if temp.is("temp")))
 }
 
 fn refused(message: String) -> DbError {

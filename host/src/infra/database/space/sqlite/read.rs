@@ -54,7 +54,9 @@ fn value_of(row: &SqliteRow, index: usize, kind: Kind) -> Result<Value, DbError>
     };
     match kind {
         Kind::NATURAL => natural(raw, stored),
-        Kind::BOOL | Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 | Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => integer(raw, stored, kind),
+        Kind::BOOL | Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 | Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => {
+            integer(raw, stored, kind)
+        }
         Kind::F32 | Kind::F64 => float(raw, stored, kind),
         Kind::DECIMAL => decimal(raw, stored),
         Kind::BYTES => match stored {
@@ -104,7 +106,10 @@ fn integer(raw: SqliteValueRef<'_>, stored: Stored, kind: Kind) -> Result<Value,
         _ => (i64::MIN, i64::MAX),
     };
     if found < low || found > high {
-        return Err(wrong(format!("found an integer outside of {low} to {high}, expected {}", name_of(kind))));
+        return Err(wrong(format!(
+            "found an integer outside of {low} to {high}, expected {}",
+            name_of(kind)
+        )));
     }
     Ok(match kind {
         Kind::BOOL => Value::Bool(found == 1),
@@ -113,7 +118,11 @@ fn integer(raw: SqliteValueRef<'_>, stored: Stored, kind: Kind) -> Result<Value,
     })
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "that is what was asked for, and overflow is seen")]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "that is what was asked for, and overflow is seen"
+)]
 fn float(raw: SqliteValueRef<'_>, stored: Stored, kind: Kind) -> Result<Value, DbError> {
     let found: f64 = match stored {
         Stored::Real => decode(raw)?,
@@ -157,11 +166,21 @@ fn date_time(raw: SqliteValueRef<'_>, stored: Stored, kind: Kind) -> Result<Valu
     if stored == Stored::Blob {
         return Err(mismatch(stored, kind));
     }
-    let unreadable = |_| wrong(format!("found {} that is no date and time, expected {}", stored_name(stored), name_of(kind)));
+    let unreadable = |_| {
+        wrong(format!(
+            "found {} that is no date and time, expected {}",
+            stored_name(stored),
+            name_of(kind)
+        ))
+    };
     if kind == Kind::DATE_TIME {
-        return <NaiveDateTime as Decode<Sqlite>>::decode(raw).map(moment::of_date_time).map_err(unreadable);
+        return <NaiveDateTime as Decode<Sqlite>>::decode(raw)
+            .map(moment::of_date_time)
+            .map_err(unreadable);
     }
-    <DateTime<FixedOffset> as Decode<Sqlite>>::decode(raw).map(moment::of_zoned).map_err(unreadable)
+    <DateTime<FixedOffset> as Decode<Sqlite>>::decode(raw)
+        .map(moment::of_zoned)
+        .map_err(unreadable)
 }
 
 fn text(raw: SqliteValueRef<'_>, stored: Stored, kind: Kind) -> Result<Value, DbError> {

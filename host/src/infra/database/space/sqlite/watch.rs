@@ -54,7 +54,8 @@ impl Watch {
     /// The next statement may take so long.
     pub(super) fn allow(&self, time: Duration) {
         let deadline = self.born.elapsed() + time;
-        self.deadline.store(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        self.deadline
+            .store(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// It has ended, or may take as long as it likes.
