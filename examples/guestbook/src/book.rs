@@ -56,7 +56,9 @@ impl Book {
             events: ctx.events()?,
             jobs: ctx.jobs()?,
             secrets: ctx.secrets()?,
-            entries: ctx.metrics()?.counter("guestbook_entries_total", "Entries that were written", &[])?,
+            entries: ctx
+                .metrics()?
+                .counter("guestbook_entries_total", "Entries that were written", &[])?,
             config,
         })
     }
@@ -142,7 +144,10 @@ impl Book {
     /// What tells guests apart.
     async fn guest(&self, name: &str) -> Result<String, Error> {
         let salt = self.secrets.get("salt").await?;
-        let hash = Sha256::new().chain_update(salt.reveal()).chain_update(name.to_lowercase()).finalize();
+        let hash = Sha256::new()
+            .chain_update(salt.reveal())
+            .chain_update(name.to_lowercase())
+            .finalize();
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
