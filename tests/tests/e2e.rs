@@ -13,9 +13,11 @@ mod e2e {
     mod enabling;
     mod lifecycle;
     mod logs;
+    mod nodes;
     mod panics;
     mod pins;
     mod reload;
+    mod secrets;
     mod shutdown;
     mod streams;
     mod stuck;
