@@ -48,8 +48,7 @@ async fn hold(State(shop): State<Arc<Shop>>, Path(how): Path<String>) -> Result<
     let tx = shop.db.begin().await?;
     customer("held").insert(&tx).await?;
     let inner = tx.begin().await?;
-    let mut stream = customer::Entity::find().stream(&shop.db).await?;
-    let _ = stream.next().await;
+    let stream = customer::Entity::find().stream(&shop.db).await?;
     match how.as_str() {
         "wait" => std::future::pending().await,
         "panic" => panic!("as it was told"),
@@ -95,7 +94,10 @@ async fn task(State(shop): State<Arc<Shop>>) -> &'static str {
 /// All addresses, streamed: the response body goes on with what the handler opened.
 async fn emails(State(shop): State<Arc<Shop>>) -> Result<Body> {
     let backend = ConnectionTrait::get_database_backend(&shop.db);
-    let statement = customer::Entity::find().select_only().column(customer::Column::Email).build(backend);
+    let statement = customer::Entity::find()
+        .select_only()
+        .column(customer::Column::Email)
+        .build(backend);
     let rows = shop.db.stream_raw(statement).await?;
     Ok(Body::from_stream(rows.map(|row| {
         let email: String = row?.try_get("", "email")?;

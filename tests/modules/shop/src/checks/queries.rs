@@ -83,7 +83,10 @@ pub(super) async fn a_row_is_updated_and_deleted(db: &Db) -> Outcome {
         .col_expr(customer::Column::Name, Expr::value("X"))
         .filter(customer::Column::Id.eq(ada.id));
     same(all.exec(db).await?.rows_affected, 1)?;
-    same(customer::Entity::find_by_id(ada.id).one(db).await?.map(|ada| ada.name), Some("X".to_owned()))?;
+    same(
+        customer::Entity::find_by_id(ada.id).one(db).await?.map(|ada| ada.name),
+        Some("X".to_owned()),
+    )?;
     same(ada.clone().delete(db).await?.rows_affected, 1)?;
     same(customer::Entity::find_by_id(ada.id).one(db).await?, None)
 }
@@ -93,14 +96,23 @@ pub(super) async fn a_conflict_is_ignored_or_updates(db: &Db) -> Outcome {
     let ignore = OnConflict::column(customer::Column::Email).do_nothing().to_owned();
     let ignored = customer::Entity::insert(person("ada", Some(1))).on_conflict(ignore).exec(db).await;
     holds(matches!(ignored, Err(DbErr::RecordNotInserted)), format!("{ignored:?}"))?;
-    let update = OnConflict::column(customer::Column::Email).update_column(customer::Column::Age).to_owned();
-    let updated = customer::Entity::insert(person("ada", Some(2))).on_conflict(update).exec_with_returning(db).await?;
+    let update = OnConflict::column(customer::Column::Email)
+        .update_column(customer::Column::Age)
+        .to_owned();
+    let updated = customer::Entity::insert(person("ada", Some(2)))
+        .on_conflict(update)
+        .exec_with_returning(db)
+        .await?;
     same(updated.age, Some(2))
 }
 
 pub(super) async fn related_rows_are_found(db: &Db) -> Outcome {
     let (ada, order) = orders(db).await?;
-    let with = order::Entity::find().order_by_asc(order::Column::Id).find_also_related(customer::Entity).all(db).await?;
+    let with = order::Entity::find()
+        .order_by_asc(order::Column::Id)
+        .find_also_related(customer::Entity)
+        .all(db)
+        .await?;
     same(with.len(), 2)?;
     same(with.first().cloned(), Some((order.clone(), Some(ada.clone()))))?;
     let many = customer::Entity::find()
@@ -109,9 +121,17 @@ pub(super) async fn related_rows_are_found(db: &Db) -> Outcome {
         .all(db)
         .await?;
     same(many.iter().map(|(_, orders)| orders.len()).collect::<Vec<_>>(), vec![2, 0])?;
-    let products = order.find_related(product::Entity).order_by_asc(product::Column::Title).all(db).await?;
+    let products = order
+        .find_related(product::Entity)
+        .order_by_asc(product::Column::Title)
+        .all(db)
+        .await?;
     same(products.iter().map(|p| p.title.as_str()).collect::<Vec<_>>(), vec!["cake", "tea"])?;
-    let joined = customer::Entity::find().join(JoinType::InnerJoin, customer::Relation::Order.def()).distinct().all(db).await?;
+    let joined = customer::Entity::find()
+        .join(JoinType::InnerJoin, customer::Relation::Order.def())
+        .distinct()
+        .all(db)
+        .await?;
     same(joined, vec![ada])
 }
 
@@ -137,7 +157,10 @@ pub(super) async fn a_cursor_goes_on_where_it_stopped(db: &Db) -> Outcome {
     let mut cursor = customer::Entity::find().cursor_by(customer::Column::Email);
     cursor.after("p003").first(3);
     let found = cursor.all(db).await?;
-    same(found.iter().map(|p| p.email.as_str()).collect::<Vec<_>>(), vec!["p004", "p005", "p006"])
+    same(
+        found.iter().map(|p| p.email.as_str()).collect::<Vec<_>>(),
+        vec!["p004", "p005", "p006"],
+    )
 }
 
 pub(super) async fn tuples_are_read_by_index(db: &Db) -> Outcome {
@@ -171,7 +194,10 @@ pub(super) async fn the_same_name_twice_is_read_by_index(db: &Db) -> Outcome {
     let (ada, order) = orders(db).await?;
     let sql = r#"SELECT "order"."id", "customer"."id" FROM "order" JOIN "customer" ON "customer"."id" = "order"."customer_id" ORDER BY 1 LIMIT 1"#;
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-    same(row.map(|row| row.try_get_many_by_index::<(i32, i32)>()).transpose()?, Some((order.id, ada.id)))
+    same(
+        row.map(|row| row.try_get_many_by_index::<(i32, i32)>()).transpose()?,
+        Some((order.id, ada.id)),
+    )
 }
 
 #[derive(Debug, PartialEq, FromQueryResult)]

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt as _;
 use sea_orm::{
-    AccessMode, ActiveModelTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, QueryOrder, StreamTrait, TransactionError, TransactionTrait,
+    AccessMode, ActiveModelTrait, DbErr, EntityTrait, IsolationLevel, PaginatorTrait, QueryOrder, StreamTrait, TransactionError,
+    TransactionTrait,
 };
 use wharf_sdk::services::database::{Db, DbErrExt, DbFailureKind};
 
@@ -64,7 +65,10 @@ pub(super) async fn savepoints_roll_back_alone(db: &Db) -> Outcome {
     next.commit().await?;
     outer.commit().await?;
     let names = customer::Entity::find().order_by_asc(customer::Column::Email).all(db).await?;
-    same(names.iter().map(|p| p.email.as_str()).collect::<Vec<_>>(), vec!["kept", "next", "outer"])
+    same(
+        names.iter().map(|p| p.email.as_str()).collect::<Vec<_>>(),
+        vec!["kept", "next", "outer"],
+    )
 }
 
 pub(super) async fn a_commit_with_an_open_savepoint_is_a_rollback_and_an_error(db: &Db) -> Outcome {
@@ -165,7 +169,10 @@ pub(super) async fn a_stream_in_a_transaction_sees_its_rows(db: &Db) -> Outcome 
     let statement = sea_orm::Statement::from_string(backend, "SELECT email FROM customer");
     let mut stream = tx.stream_raw(statement).await?;
     let row = stream.next().await.transpose()?;
-    same(row.map(|row| row.try_get::<String>("", "email")).transpose()?, Some("ada".to_owned()))?;
+    same(
+        row.map(|row| row.try_get::<String>("", "email")).transpose()?,
+        Some("ada".to_owned()),
+    )?;
     drop(stream);
     person("bob", None).insert(&tx).await?;
     tx.commit().await?;

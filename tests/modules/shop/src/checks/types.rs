@@ -1,8 +1,6 @@
 //! Exact types, and errors that can be told apart.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Set, Statement,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Set, Statement};
 use wharf_sdk::services::database::{Db, DbErrExt, DbFailureKind};
 
 use super::queries::person;
@@ -30,8 +28,24 @@ pub(super) async fn every_type_is_found_by_its_value(db: &Db) -> Outcome {
     let wanted = sink::sample(1, true);
     wanted.clone().into_active_model().insert(db).await?;
     for column in [
-        Column::Flag, Column::Tiny, Column::Small, Column::Normal, Column::Big, Column::UTiny, Column::USmall, Column::UNormal, Column::Double,
-        Column::Words, Column::Raw, Column::Key, Column::Day, Column::Clock, Column::Moment, Column::Instant, Column::Zoned, Column::Color,
+        Column::Flag,
+        Column::Tiny,
+        Column::Small,
+        Column::Normal,
+        Column::Big,
+        Column::UTiny,
+        Column::USmall,
+        Column::UNormal,
+        Column::Double,
+        Column::Words,
+        Column::Raw,
+        Column::Key,
+        Column::Day,
+        Column::Clock,
+        Column::Moment,
+        Column::Instant,
+        Column::Zoned,
+        Column::Color,
         Column::Size,
     ] {
         let found = sink::Entity::find().filter(column.eq(wanted.get(column))).all(db).await?;
@@ -43,7 +57,8 @@ pub(super) async fn every_type_is_found_by_its_value(db: &Db) -> Outcome {
 pub(super) async fn a_value_of_the_wrong_type_names_its_column(db: &Db) -> Outcome {
     // SQLite keeps whatever it is given; PostgreSQL is asked for another column under that name.
     let sql = if db.get_database_backend() == sea_orm::DbBackend::Sqlite {
-        db.execute_unprepared("INSERT INTO customer (email, name, age) VALUES ('x', 'x', 'old')").await?;
+        db.execute_unprepared("INSERT INTO customer (email, name, age) VALUES ('x', 'x', 'old')")
+            .await?;
         r#"SELECT "customer"."id", "customer"."email", "customer"."name", "customer"."age" FROM "customer""#
     } else {
         person("x", Some(1)).insert(db).await?;
@@ -68,7 +83,8 @@ pub(super) async fn a_value_out_of_range_is_an_error(db: &Db) -> Outcome {
     if db.get_database_backend() != sea_orm::DbBackend::Sqlite {
         return Ok(());
     }
-    db.execute_unprepared("INSERT INTO customer (email, name, age) VALUES ('x', 'x', 70000)").await?;
+    db.execute_unprepared("INSERT INTO customer (email, name, age) VALUES ('x', 'x', 70000)")
+        .await?;
     match customer::Entity::find().all(db).await {
         Ok(rows) => holds(false, format!("it was read as {rows:?}")),
         Err(error) => same(error.failure().map(|failure| failure.kind), Some(DbFailureKind::Type)),

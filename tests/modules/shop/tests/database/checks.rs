@@ -11,8 +11,18 @@ async fn whatever_sea_orm_can_works_through_the_host() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let checks: Vec<Value> = answer.json();
         assert!(checks.len() >= 33, "{} checks", checks.len());
-        let failed: Vec<String> = checks.iter().filter(|check| !check["error"].is_null()).map(|check| format!("{} : {}", check["name"], check["error"])).collect();
-        assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), checks.len(), failed.join("\n"));
+        let failed: Vec<String> = checks
+            .iter()
+            .filter(|check| !check["error"].is_null())
+            .map(|check| format!("{} : {}", check["name"], check["error"]))
+            .collect();
+        assert!(
+            failed.is_empty(),
+            "{} of {} checks failed:\n{}",
+            failed.len(),
+            checks.len(),
+            failed.join("\n")
+        );
         rig::until(&rig::space(&host).await, "something was left open", rig::is_free).await;
         assert_eq!(host.stop().await, [""; 0]);
     }

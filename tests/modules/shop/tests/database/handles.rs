@@ -51,7 +51,11 @@ async fn an_answer_leaves_nothing_open_even_if_the_module_lost_it() {
 #[tokio::test]
 async fn a_deadline_leaves_nothing_open() {
     let host = rig::linked().await;
-    let request = Request::builder().method("POST").uri("/shop/hold/wait").header("request-timeout", "1").header("grpc-timeout", "300m");
+    let request = Request::builder()
+        .method("POST")
+        .uri("/shop/hold/wait")
+        .header("request-timeout", "1")
+        .header("grpc-timeout", "300m");
     let call = host.request(request.body(Body::empty()).unwrap());
     let answer = tokio::time::timeout(Duration::from_millis(500), call).await;
     // Without a named deadline the client is the one who gives up.
