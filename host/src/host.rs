@@ -206,7 +206,9 @@ impl Host {
         self.0.supervisor.host_status()
     }
 
-    fn config(&self) -> Arc<Config> {
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
