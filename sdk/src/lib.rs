@@ -12,7 +12,9 @@ mod module;
 mod context;
 
 mod call;
+pub mod events;
 mod grpc;
+pub mod jobs;
 mod migrations;
 mod problem;
 mod routes;
@@ -32,7 +34,9 @@ pub use tracing;
 
 pub use call::Call;
 pub use context::{Context, Own};
+pub use events::{Event, EventContext, Handlers, Subscription};
 pub use grpc::Grpc;
+pub use jobs::{JobContext, Jobs, Payload};
 #[cfg(feature = "database")]
 pub use migrations::SchemaStatement;
 pub use migrations::{Migration, Migrations};

@@ -9,7 +9,9 @@ use wharf_plugin_api::module::HealthState;
 use wharf_plugin_api::root::Root_Ref;
 
 use crate::context::Context;
+use crate::events::Handlers;
 use crate::grpc::Grpc;
+use crate::jobs::Jobs;
 use crate::migrations::Migrations;
 use crate::routes::Routes;
 
@@ -52,6 +54,16 @@ pub trait Module: Send + Sync + Sized + 'static {
     #[cfg(feature = "database")]
     fn entities() -> crate::services::database::Entities {
         crate::services::database::Entities::new()
+    }
+
+    /// What it does with events; list the subjects in `wharf.toml` under `[events]`.
+    fn events() -> Handlers<Self> {
+        Handlers::new()
+    }
+
+    /// What it does when it is time, or when asked to; list the jobs in `wharf.toml` under `[[jobs]]`.
+    fn jobs() -> Jobs<Self> {
+        Jobs::new()
     }
 
     /// Begins work. Routes are reachable once this is done.
