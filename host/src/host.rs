@@ -63,6 +63,7 @@ struct Inner {
     log: LogControl,
     metrics: Metrics,
     mesh: Arc<Mesh>,
+    backends: Backends,
     gatekeeper: Arc<dyn Gatekeeper>,
     health: Health,
     config: Mutex<Arc<Config>>,
@@ -90,6 +91,7 @@ impl Host {
             backends: parts.backends,
             runtime: runtime.clone(),
         };
+        let backends = shared.backends.clone();
         let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());
         let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
         Ok(Self(Arc::new(Inner {
@@ -98,6 +100,7 @@ impl Host {
             log: parts.log,
             metrics: parts.metrics,
             mesh,
+            backends,
             gatekeeper,
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -121,6 +124,12 @@ impl Host {
             }
         }
         Ok(plan)
+    }
+
+    /// The outside systems behind the core services.
+    #[must_use]
+    pub fn backends(&self) -> &Backends {
+        &self.0.backends
     }
 
     /// What the public listener serves: modules, probes, gRPC health.
@@ -197,7 +206,9 @@ impl Host {
         self.0.supervisor.host_status()
     }
 
-    fn config(&self) -> Arc<Config> {
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
