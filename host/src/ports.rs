@@ -4,3 +4,4 @@ pub mod clock;
 pub mod database;
 pub mod signals;
 pub mod state;
+pub mod transport;

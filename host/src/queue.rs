@@ -32,7 +32,7 @@ pub use backoff::Backoff;
 pub use item::{Attempt, Item, Kind, NewItem, State, Verdict};
 pub use lane::{Lane, LaneSettings, Work, WorkFuture};
 pub use look::{Filter, LaneCount};
-pub use queues::{Queues, WakeOthers};
+pub use queues::Queues;
 pub(crate) use schema::{lock, try_lock};
 pub(crate) use sql::{Open, placeholders, statement};
 pub use store::Queue;

@@ -38,7 +38,8 @@ pub(super) struct Inner {
     pub(super) leases: AtomicU64,
     pub(super) bells: Mutex<HashMap<(&'static str, String), Arc<Notify>>>,
     pub(super) on_commit: Arc<super::watched::Watch>,
-    pub(super) woken: Box<dyn Fn(&str) + Send + Sync>,
+    /// Who tells other nodes, where there may be some.
+    pub(super) others: Option<Arc<dyn crate::ports::signals::Signals>>,
 }
 
 impl Queue {
@@ -134,7 +135,7 @@ impl Queue {
                 for name in names {
                     self.bell(kind, name).notify_one();
                 }
-                (self.0.woken)(&self.0.module);
+                self.wake_others();
             }
         }
     }
