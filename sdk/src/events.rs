@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use context::{EventContext, Meta};
-pub use handlers::{EventHandler, Handlers, Subscription};
 pub(crate) use handlers::EventsObject;
+pub use handlers::{EventHandler, Handlers, Subscription};
 
 /// A type of event. Its subject carries its major version: a change that older handlers cannot read is a new type with a new
 /// subject, and both can be published and handled side by side.

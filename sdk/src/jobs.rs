@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use context::JobContext;
-pub use handlers::{JobHandler, Jobs, PayloadHandler};
 pub(crate) use handlers::JobsObject;
+pub use handlers::{JobHandler, Jobs, PayloadHandler};
 
 /// What a job is given. It may wait for days, through several versions of the module: [`Payload::VERSION`] grows when older
 /// texts cannot be read any more, and [`Payload::upgrade`] reads them all the same.
@@ -24,6 +24,10 @@ pub trait Payload: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     /// Why it cannot be read.
     fn upgrade(version: u32, payload: Value) -> Result<Self, crate::Error> {
         drop(payload);
-        Err(format!("found a payload of version {version}, expected {}; Payload::upgrade can read older ones", Self::VERSION).into())
+        Err(format!(
+            "found a payload of version {version}, expected {}; Payload::upgrade can read older ones",
+            Self::VERSION
+        )
+        .into())
     }
 }

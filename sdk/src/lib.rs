@@ -15,6 +15,7 @@ mod call;
 pub mod events;
 mod grpc;
 pub mod jobs;
+mod migrations;
 mod problem;
 mod routes;
 
@@ -26,6 +27,8 @@ pub mod bridge;
 
 pub use axum;
 pub use http;
+#[cfg(feature = "database")]
+pub use sea_orm;
 pub use tonic;
 pub use tracing;
 
@@ -34,6 +37,9 @@ pub use context::{Context, Own};
 pub use events::{Event, EventContext, Handlers, Subscription};
 pub use grpc::Grpc;
 pub use jobs::{JobContext, Jobs, Payload};
+#[cfg(feature = "database")]
+pub use migrations::SchemaStatement;
+pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::events::Handlers;
 use crate::grpc::Grpc;
 use crate::jobs::Jobs;
+use crate::migrations::Migrations;
 use crate::routes::Routes;
 
 /// Why a module could not be made, started or stopped: any error, with `?`.
@@ -42,6 +43,17 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// gRPC services; list them in `wharf.toml` under `[grpc]`.
     fn grpc(self: &std::sync::Arc<Self>) -> Grpc {
         Grpc::new()
+    }
+
+    /// How its tables come to be. The host runs what is new between `init` and `start`, on one node at a time.
+    fn migrations() -> Migrations {
+        Migrations::new()
+    }
+
+    /// The entities of its tables: `entities![post::Entity]`, so that values of their columns arrive with the types of the fields.
+    #[cfg(feature = "database")]
+    fn entities() -> crate::services::database::Entities {
+        crate::services::database::Entities::new()
     }
 
     /// What it does with events; list the subjects in `wharf.toml` under `[events]`.

@@ -1,6 +1,9 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
+pub mod cache;
 pub mod channel;
+#[cfg(feature = "database")]
+pub mod database;
 pub mod errors;
 pub mod events;
 pub mod health;
@@ -20,3 +23,4 @@ impl InTransaction for crate::events::EventContext {
         self.tx_handle()
     }
 }
+pub mod secrets;

@@ -1,10 +1,14 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
+mod cache;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use cache::{Cache, Errors, Secrets, Signals};
 
 use super::units::{ByteSize, Network, Period, Secret};
 use crate::domain::trust::TrustPolicy;
@@ -169,7 +173,7 @@ pub struct Shutdown {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite://PATH`. Default: `host.sqlite` in `data_dir`.
+    /// `sqlite://PATH`, or `postgres://USER@HOST/DATABASE`, which several nodes may share. Default: `host.sqlite` in `data_dir`.
     pub url: Option<Secret>,
 }
 

@@ -1,6 +1,13 @@
-//! The host's own tables, in SQLite.
+//! Databases: the host's own tables, in SQLite or PostgreSQL, and the spaces of modules.
 
 mod migrations;
+#[cfg(feature = "postgres")]
+mod postgres_state;
+mod space;
 mod sqlite_state;
+mod state_tables;
 
+#[cfg(feature = "postgres")]
+pub use postgres_state::PostgresState;
+pub use space::{Durability, Limits, SqliteSpaces};
 pub use sqlite_state::SqliteState;

@@ -3,6 +3,9 @@
 //!
 //! The core service `database` gives this to modules across the ABI; events, scheduler and notifier use it directly.
 
+#[cfg(test)]
+pub(crate) mod contract;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -68,6 +71,23 @@ pub struct Begin {
     pub read_only: bool,
 }
 
+/// What is open in a space right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Transactions and savepoints.
+    pub transactions: usize,
+    /// Cursors.
+    pub cursors: usize,
+    /// Connections somebody has.
+    pub in_use: u32,
+    /// Connections that are open and free.
+    pub idle: u32,
+    /// Connections there may be.
+    pub limit: u32,
+    /// Statements that wait for a connection.
+    pub waiting: u32,
+}
+
 /// A space: one SQLite file, or one schema in PostgreSQL.
 pub trait Space: Send + Sync + 'static {
     /// Which database this is.
@@ -102,6 +122,11 @@ pub trait Space: Send + Sync + 'static {
 
     /// Closes a cursor soon, without waiting. One that has ended already is no error.
     fn close(&self, cursor: CursorId);
+
+    /// What is open right now.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 }
 
 /// All spaces of a host.

@@ -15,6 +15,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use super::state::StateFuture;
+
 pub use board::{Board, Watch};
 pub use memory::MemorySignals;
 
@@ -60,10 +62,13 @@ pub trait Signals: Send + Sync + fmt::Debug + 'static {
 /// Where epochs are kept: part of the host's state database.
 pub trait EpochStore: Send + Sync + fmt::Debug + 'static {
     /// Raises one by one, and tells the other nodes if the store can.
-    fn raise<'a>(&'a self, name: &'a str) -> SignalFuture<'a, u64>;
+    fn raise<'a>(&'a self, name: &'a str) -> StateFuture<'a, u64>;
+
+    /// One; 0 when it was never raised.
+    fn epoch<'a>(&'a self, name: &'a str) -> StateFuture<'a, u64>;
 
     /// All that were ever raised.
-    fn epochs(&self) -> SignalFuture<'_, Vec<(String, u64)>>;
+    fn epochs(&self) -> StateFuture<'_, Vec<(String, u64)>>;
 }
 
 /// Carries the news of a raised epoch to other nodes faster than they would ask. It may lose news: asking finds them.

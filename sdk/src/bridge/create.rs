@@ -10,6 +10,7 @@ use wharf_plugin_api::abi_stable::std_types::{RBox, RResult, RSlice, RStr};
 use wharf_plugin_api::exports::events::EventsExport;
 use wharf_plugin_api::exports::http::{HttpExport, HttpRoute};
 use wharf_plugin_api::exports::jobs::JobsExport;
+use wharf_plugin_api::exports::migrations::MigrationsExport;
 use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::{Health as FfiHealth, ModuleApi, ModuleApi_TO, ModuleRef};
@@ -62,6 +63,11 @@ pub fn make_root(
 pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup) -> FfiFuture<ModuleRef> {
     FfiFuture::new(async move {
         let core = Core::new(host, linkage, setup)?;
+        #[cfg(feature = "database")]
+        {
+            let _entered = scope::enter(&core, None);
+            core.set_entities(M::entities());
+        }
         let config = read_config::<M>(&core)?;
         let module = {
             let core = core.clone();
@@ -217,6 +223,10 @@ impl<M: Module> ModuleApi for Outer<M> {
     fn export(&self, name: RStr<'_>, major: u16) -> RResult<AnyObject, Fault> {
         guard(|| match (name.as_str(), major) {
             (HttpExport::NAME, HttpExport::MAJOR) => RResult::ROk(AnyObject::new(self.0.http_export())),
+            (MigrationsExport::NAME, MigrationsExport::MAJOR) => {
+                let _entered = scope::enter(&self.0.core, None);
+                RResult::ROk(AnyObject::new(M::migrations().export()))
+            }
             (EventsExport::NAME, EventsExport::MAJOR) if !self.0.events.is_empty() => RResult::ROk(AnyObject::new(self.0.events_export())),
             (JobsExport::NAME, JobsExport::MAJOR) if !self.0.jobs.is_empty() => RResult::ROk(AnyObject::new(self.0.jobs_export())),
             _ => RResult::RErr(Fault::new(

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RVec};
-use wharf_plugin_api::exports::events::{Delivery, EventHandlers, EventHandlers_TO, EventsExport, Order, Published, StartFrom};
 use wharf_plugin_api::exports::events::Subscription as FfiSubscription;
+use wharf_plugin_api::exports::events::{Delivery, EventHandlers, EventHandlers_TO, EventsExport, Order, Published, StartFrom};
 use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
@@ -226,11 +226,23 @@ impl<M: Module> Drop for Held<M> {
 
 impl<M: Module> EventHandlers for EventsObject<M> {
     fn subscriptions(&self) -> RVec<FfiSubscription> {
-        guard(|| self.0.inside().map(|(_, handlers)| handlers.subscriptions.clone().into()).unwrap_or_default()).unwrap_or_default()
+        guard(|| {
+            self.0
+                .inside()
+                .map(|(_, handlers)| handlers.subscriptions.clone().into())
+                .unwrap_or_default()
+        })
+        .unwrap_or_default()
     }
 
     fn published(&self) -> RVec<Published> {
-        guard(|| self.0.inside().map(|(_, handlers)| handlers.published.clone().into()).unwrap_or_default()).unwrap_or_default()
+        guard(|| {
+            self.0
+                .inside()
+                .map(|(_, handlers)| handlers.published.clone().into())
+                .unwrap_or_default()
+        })
+        .unwrap_or_default()
     }
 
     fn handle(&self, delivery: Delivery) -> FfiFuture<()> {

@@ -1,0 +1,155 @@
+//! A space in an SQLite file: one connection that writes behind a fair queue, and several that read what was committed.
+
+mod bind;
+mod engine;
+mod fault;
+mod plan;
+mod read;
+mod watch;
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use self::engine::SqliteEngine;
+use super::executor::Executor;
+use super::limits::Limits;
+use crate::config::is_module_id;
+use crate::infra::database::sqlite_state::make_private;
+use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space};
+
+/// What a commit survives. The file stays consistent in any case but [`Durability::None`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process at any moment, kill -9 too. A power cut may cost the last commits.
+    #[default]
+    Process,
+    /// A power cut too: each commit waits for the disk.
+    Power,
+    /// Nothing is promised: for tests.
+    None,
+}
+
+/// One SQLite file a module, all in one folder.
+pub struct SqliteSpaces {
+    folder: Folder,
+    limits: Limits,
+    durability: Durability,
+    spaces: Mutex<HashMap<String, Arc<Executor<SqliteEngine>>>>,
+}
+
+/// Where the files are.
+enum Folder {
+    Kept(PathBuf),
+    /// Made when it is first needed, and removed with the last file.
+    Passing(Mutex<Option<PathBuf>>),
+}
+
+impl SqliteSpaces {
+    /// Files `<id>.sqlite` of mode 0600 in `folder`, which is made with mode 0700 when it is first needed.
+    #[must_use]
+    pub fn new(folder: PathBuf, limits: Limits, durability: Durability) -> Self {
+        Self {
+            folder: Folder::Kept(folder),
+            limits,
+            durability,
+            spaces: Mutex::default(),
+        }
+    }
+
+    /// Spaces that end with this value. They are files in a private folder of the system's place for passing ones, never synced:
+    /// SQLite's own form in memory has no readers beside a writer, and what passes here shall pass on files.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            folder: Folder::Passing(Mutex::default()),
+            limits: Limits::default(),
+            durability: Durability::None,
+            spaces: Mutex::default(),
+        }
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    fn file_of(&self, module: &str) -> Result<PathBuf, DbError> {
+        if !is_module_id(module) {
+            return Err(DbError::new(
+                DbErrorKind::Refused,
+                format!("found module id {module:?}, expected a-z, 0-9 and -, a letter first, at most 40"),
+            ));
+        }
+        let folder = self.folder.path().map_err(|error| unusable("the folder of the spaces", &error))?;
+        let file = folder.join(format!("{module}.sqlite"));
+        make_private(&file).map_err(|error| unusable(&file.display().to_string(), &error))?;
+        Ok(file)
+    }
+}
+
+impl Databases for SqliteSpaces {
+    fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>> {
+        Box::pin(async move {
+            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(space) = spaces.get(module) {
+                return Ok(Arc::clone(space) as Arc<dyn Space>);
+            }
+            let engine = SqliteEngine {
+                file: self.file_of(module)?,
+                durability: self.durability,
+                limits: self.limits,
+                connecting: tokio::sync::Mutex::new(()),
+            };
+            let space = Arc::new(Executor::new(engine, module, self.limits));
+            spaces.insert(module.to_owned(), Arc::clone(&space));
+            Ok(space as Arc<dyn Space>)
+        })
+    }
+}
+
+impl std::fmt::Debug for SqliteSpaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteSpaces")
+    }
+}
+
+impl Folder {
+    fn path(&self) -> io::Result<PathBuf> {
+        match self {
+            Self::Kept(path) => Ok(path.clone()),
+            Self::Passing(made) => {
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(path) = &*made {
+                    return Ok(path.clone());
+                }
+                let path = std::env::temp_dir().join(format!("wharf-spaces-{}", uuid::Uuid::now_v7()));
+                DirBuilder::new().mode(0o700).create(&path)?;
+                *made = Some(path.clone());
+                Ok(path)
+            }
+        }
+    }
+}
+
+impl Drop for SqliteSpaces {
+    fn drop(&mut self) {
+        let Folder::Passing(made) = &self.folder else { return };
+        if let Some(path) = made.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Connections that are still open keep what they have until they end.
+            drop(std::fs::remove_dir_all::<&Path>(&path));
+        }
+    }
+}
+
+fn unusable(what: &str, error: &io::Error) -> DbError {
+    DbError::new(DbErrorKind::Unavailable, format!("{what} cannot be used: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
