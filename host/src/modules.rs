@@ -8,6 +8,7 @@
 pub mod control;
 pub mod endpoint;
 
+mod duties;
 pub mod discover;
 pub mod inspect;
 pub mod os;

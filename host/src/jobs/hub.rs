@@ -125,7 +125,6 @@ impl JobHub {
     /// Begins to run jobs in an instance.
     pub(crate) async fn attach(&self, module: &str, jobs: &[JobSpec], runs: Arc<dyn Runs>) -> Result<JobLanes, DbError> {
         let queue = self.0.queues.of(module).await?;
-        lock(&self.0.jobs).insert(module.to_owned(), jobs.to_vec());
         let (cancel, cancelled) = watch::channel(false);
         let mut lanes = JobLanes {
             lanes: Vec::new(),
@@ -157,8 +156,7 @@ impl JobHub {
     ///
     /// # Errors
     /// [`JobError`]
-    pub async fn enqueue(&self, module: &str, run: NewJobRun, tx: Option<TxId>) -> Result<Option<String>, JobError> {
-        let job = self.job(module, &run.job)?;
+    pub async fn enqueue(&self, module: &str, job: &JobSpec, run: NewJobRun, tx: Option<TxId>) -> Result<Option<String>, JobError> {
         if !run.payload.is_empty() {
             serde_json::from_slice::<serde::de::IgnoredAny>(&run.payload).map_err(|error| JobError::Payload {
                 job: run.job.clone(),
@@ -193,7 +191,7 @@ impl JobHub {
         })
     }
 
-    /// Makes the jobs of a module known before it is attached, for runs it asks for while it starts.
+    /// Remembers which jobs a module has, for operators.
     pub fn show_jobs(&self, module: &str, jobs: &[JobSpec]) {
         lock(&self.0.jobs).insert(module.to_owned(), jobs.to_vec());
     }

@@ -119,7 +119,7 @@ impl JobHub {
             payload_version: 1,
             ..NewJobRun::default()
         };
-        Ok(self.enqueue(module, run, None).await?.unwrap_or_default())
+        Ok(self.enqueue(module, &self.job(module, job)?, run, None).await?.unwrap_or_default())
     }
 
     /// Pauses or resumes a schedule, on all nodes.

@@ -6,10 +6,7 @@ use crate::infra::database::SqliteSpaces;
 use crate::ports::cache::{CacheStore, MemoryCache};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::database::Databases;
-<<<<<<< HEAD
 use crate::ports::secrets::Secrets;
-=======
->>>>>>> part-orm
 use crate::ports::signals::{MemorySignals, Signals};
 
 /// The outside systems behind the core services.
@@ -21,15 +18,12 @@ pub struct Backends {
     pub signals: Arc<dyn Signals>,
     /// Database spaces of modules.
     pub databases: Arc<dyn Databases>,
-<<<<<<< HEAD
     /// Values that may be lost, counters and locks.
     pub cache: Arc<dyn CacheStore>,
     /// Limits of the cache that hold for every adapter.
     pub cache_limits: CacheLimits,
     /// Where secrets of modules come from.
     pub secrets: Secrets,
-=======
->>>>>>> part-orm
 }
 
 /// Limits of the cache that hold for every adapter.
@@ -59,18 +53,12 @@ impl Backends {
     #[must_use]
     pub fn in_memory_at(clock: Arc<dyn Clock>) -> Self {
         Self {
-<<<<<<< HEAD
             signals: Arc::new(MemorySignals::new()),
             databases: Arc::new(SqliteSpaces::in_memory()),
             cache: Arc::new(MemoryCache::new(clock.clone(), CACHE_BYTES)),
             cache_limits: CacheLimits::default(),
             secrets: Secrets::default(),
             clock,
-=======
-            clock: Arc::new(SystemClock),
-            signals: Arc::new(MemorySignals::new()),
-            databases: Arc::new(SqliteSpaces::in_memory()),
->>>>>>> part-orm
         }
     }
 }
