@@ -20,6 +20,7 @@ mod subscribers;
 pub use delivery::{Handles, HandlesFuture, Try};
 pub(crate) use delivery::verdict_of;
 pub use envelope::{EnvelopeError, Published};
+pub(crate) use hub::EventLanes;
 pub use hub::{EventHub, EventSettings, HubError};
 pub use look::{DeliveryRow, EventRow, ReplayProgress, SchemaRow, SubscriptionRow};
 pub use subscribers::Wanted;

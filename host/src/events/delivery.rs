@@ -54,8 +54,8 @@ pub(super) struct Delivering {
 
 /// Why a transaction with handlers in it was not committed.
 enum Broken {
-    /// The handler of this item failed.
-    Handler(usize, Fault),
+    /// A handler failed.
+    Handler(Fault),
     /// The database did.
     Database(DbError),
     /// Somebody else has the lease.
@@ -90,7 +90,7 @@ impl Delivering {
                 Ok(()) => return vec![Verdict::Ended; items.len()],
                 Err(Broken::Lost) => return vec![Verdict::Ended; items.len()],
                 Err(Broken::Database(error)) => tracing::debug!(error = %error, "a batch of events was rolled back; each is tried by itself"),
-                Err(Broken::Handler(..)) => {}
+                Err(Broken::Handler(_)) => {}
             }
         }
         let mut verdicts = Vec::with_capacity(items.len());
@@ -120,7 +120,7 @@ impl Delivering {
         match done {
             Ok(()) | Err(Broken::Lost) => Verdict::Ended,
             Err(Broken::Database(error)) => Verdict::Failed(vec![format!("the database: {error}")]),
-            Err(Broken::Handler(_, fault)) => verdict_of(&fault),
+            Err(Broken::Handler(fault)) => verdict_of(&fault),
         }
     }
 
@@ -143,10 +143,10 @@ impl Delivering {
 
     async fn in_tx(&self, tx: &Open, items: &[Item]) -> Result<(), Broken> {
         let new = self.enter_inbox(tx, items).await?;
-        for (index, item) in items.iter().enumerate() {
+        for item in items {
             if new.contains(&inbox_key(item)) {
                 hit("events.handle.before").await?;
-                self.handle(item, Some(tx.id())).await.map_err(|fault| Broken::Handler(index, fault))?;
+                self.handle(item, Some(tx.id())).await.map_err(Broken::Handler)?;
                 hit("events.handle.effects").await?;
             }
         }
@@ -162,7 +162,7 @@ impl Delivering {
     async fn without_tx(&self, item: &Item) -> Result<(), Broken> {
         if !self.is_in_inbox(item).await? {
             hit("events.handle.before").await?;
-            self.handle(item, None).await.map_err(|fault| Broken::Handler(0, fault))?;
+            self.handle(item, None).await.map_err(Broken::Handler)?;
             hit("events.handle.effects").await?;
         }
         let tx = self.queue.begin().await?;
