@@ -75,7 +75,11 @@ pub fn drive(server: &mut TestServer) {
     };
     assert_eq!(asked("guest7@example.org").status, 202);
     let gone = until(SOON, || (pages(server) == 29).then_some(()));
-    assert!(gone.is_some(), "the guest was not forgotten; wharf printed:\n{}", server.process().output());
+    assert!(
+        gone.is_some(),
+        "the guest was not forgotten; wharf printed:\n{}",
+        server.process().output()
+    );
     assert_eq!(server.get("/guestbook/entries/8").status, 404);
 
     let ran = server.wharf(&["jobs", "run", "guestbook", "digest"]);
