@@ -7,3 +7,4 @@ pub mod errors;
 pub mod secrets;
 pub mod signals;
 pub mod state;
+pub mod transport;

@@ -175,6 +175,7 @@ impl Builder {
                 secrets: Secrets::new(vec![Arc::new(self.secrets)]),
                 ..self.shared.backends.clone()
             },
+            transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
