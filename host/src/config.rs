@@ -23,8 +23,8 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, Channel, ChannelMode, Database, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Shutdown, Tls, Trust, TrustKey,
-    TrustMode,
+    Admin, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Secrets, Shutdown,
+    Signals, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -66,6 +66,18 @@ pub struct Config {
     /// The host's own database.
     #[serde(default)]
     pub database: Database,
+    /// The cache of modules.
+    #[serde(default)]
+    pub cache: Cache,
+    /// How nodes tell each other what all must know.
+    #[serde(default)]
+    pub signals: Signals,
+    /// Secrets of modules.
+    #[serde(default)]
+    pub secrets: Secrets,
+    /// Where reports of failures go, beside the log.
+    #[serde(default)]
+    pub errors: Errors,
     /// One section a module, by id; checked against the schema in the module's manifest, not here.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Map<String, serde_json::Value>>")]
@@ -146,6 +158,15 @@ impl Config {
         }
     }
 
+    /// The file with the master key: `secrets.master_key_file`, or `master.key` in `data_dir`.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.secrets
+            .master_key_file
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("master.key"))
+    }
+
     /// The section of one module; an empty object when there is none.
     #[must_use]
     pub fn module(&self, id: &str) -> serde_json::Value {
@@ -169,6 +190,10 @@ impl Default for Config {
             channel: Channel::default(),
             shutdown: Shutdown::default(),
             database: Database::default(),
+            cache: Cache::default(),
+            signals: Signals::default(),
+            secrets: Secrets::default(),
+            errors: Errors::default(),
             modules: BTreeMap::new(),
             settings: Vec::new(),
             dev: false,

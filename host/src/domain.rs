@@ -5,3 +5,4 @@ pub mod graph;
 pub mod lifecycle;
 pub mod route;
 pub mod status;
+pub mod trust;

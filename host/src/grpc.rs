@@ -8,5 +8,6 @@ pub mod connect;
 pub mod health;
 pub mod policy;
 mod reflection;
+mod status;
 pub mod surfaces;
 pub mod timeout;

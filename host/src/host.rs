@@ -153,7 +153,9 @@ impl Host {
             .with_trusted_proxies(TrustedProxies::default())
             .with_local(Arc::new(Probes::verbose(control)))
             .with_local(Arc::new(MetricsPage::new(render)))
-            .with_local(Arc::new(Surfaces::new(&self.0.routes, self.0.health.clone())))
+            .with_local(Arc::new(
+                Surfaces::new(&self.0.routes, self.0.health.clone()).with_status(Arc::new(self.clone())),
+            ))
     }
 
     /// Sends calls between modules over a socket of this host (`channel.mode = "loopback"`).

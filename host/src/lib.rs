@@ -20,6 +20,8 @@ pub mod telemetry;
 
 pub mod failpoint;
 
+pub mod queue;
+
 pub mod host;
 
 /// The ABI this host speaks.

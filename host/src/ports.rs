@@ -1,5 +1,8 @@
 //! One trait a file for each outside system, each with an in-memory form.
 
+pub mod cache;
 pub mod clock;
 pub mod database;
+pub mod secrets;
+pub mod signals;
 pub mod state;

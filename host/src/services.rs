@@ -4,13 +4,16 @@
 //! file and a line in `plugin-api/src/services`, a file in the SDK.
 
 mod backends;
+mod cache;
 mod channel;
 mod config;
+mod entered;
 mod errors;
 mod health;
 mod log;
 mod metrics;
 mod runtime;
+mod secrets;
 mod spans;
 
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
 use wharf_plugin_api::object::{Interface, Room};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
-pub use backends::Backends;
+pub use backends::{Backends, CacheLimits};
 pub use channel::Channels;
 pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
@@ -125,6 +128,7 @@ impl Provider {
         }
         use wharf_plugin_api::services as api;
         provide! {
+            cache => api::cache::CacheRef;
             channel => api::channel::ChannelRef;
             config => api::config::ConfigRef;
             errors => api::errors::ErrorsRef;
@@ -132,6 +136,7 @@ impl Provider {
             log => api::log::LogRef;
             metrics => api::metrics::MetricsRef;
             runtime => api::runtime::RuntimeRef;
+            secrets => api::secrets::SecretsRef;
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
-use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, prefix_fault};
-use crate::model::{Job, Manifest, Panic, Permission};
+use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, is_word, prefix_fault};
+use crate::model::{Job, Manifest, Missed, Overlap, Panic, Permission, parse_time};
 use crate::problem::{Problem, code};
 use crate::schedule;
 use crate::source::BuildInfo;
@@ -12,6 +12,8 @@ use crate::text::is_printable;
 
 /// Longest description, in characters.
 const MAX_DESCRIPTION: usize = 200;
+/// Longest name of a secret: it is a file name and part of the name of a variable.
+const MAX_SECRET: usize = 64;
 
 impl Manifest {
     /// Everything that is wrong with this manifest, in the order of its keys; empty when nothing is.
@@ -48,6 +50,7 @@ pub(crate) fn check(manifest: &Manifest) -> Vec<Problem> {
     check_permissions(manifest, out);
     check_events(manifest, out);
     check_jobs(&manifest.jobs, out);
+    check_cache_and_secrets(manifest, out);
     if manifest.config_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
         out.push(Problem::new(code::SCHEMA, "config_schema", "found a schema that is no JSON object"));
     }
@@ -182,8 +185,54 @@ fn check_jobs(jobs: &[Job], out: &mut Vec<Problem>) {
                 format!("found {schedule:?}: {fault}"),
             ));
         }
+        check_job_rules(index, job, out);
     }
     check_unique("jobs", ".name", jobs.iter().map(|job| job.name.as_str()), out);
+}
+
+fn check_job_rules(index: usize, job: &Job, out: &mut Vec<Problem>) {
+    for (key, time) in [("timeout", &job.timeout), ("drain", &job.drain)] {
+        let is_wrong = |time: &String| !parse_time(time).is_some_and(|time| !time.is_zero());
+        if let Some(time) = time.as_ref().filter(|time| is_wrong(time)) {
+            let message = format!("found {time:?}, expected a whole number and ms, s, m or h, such as \"30s\"");
+            out.push(Problem::new(code::JOB, format!("jobs[{index}].{key}"), message));
+        }
+    }
+    if job.attempts.is_some_and(|attempts| attempts == 0 || attempts > 1000) {
+        let message = format!("found {}, expected 1 to 1000", job.attempts.unwrap_or_default());
+        out.push(Problem::new(code::JOB, format!("jobs[{index}].attempts"), message));
+    }
+    let rules_a_schedule = job.timezone.is_some() || job.missed != Missed::default() || job.overlap != Overlap::default();
+    if job.schedule.is_none() && rules_a_schedule {
+        let message = "found timezone, missed or overlap without a schedule: they say how a schedule is meant";
+        out.push(Problem::new(code::SCHEDULE, format!("jobs[{index}]"), message));
+    }
+    if let Some(zone) = job.timezone.as_ref().filter(|zone| !is_zone_name(zone)) {
+        let message = format!("found {zone:?}, expected the name of an IANA zone, such as \"Europe/Berlin\"");
+        out.push(Problem::new(code::SCHEDULE, format!("jobs[{index}].timezone"), message));
+    }
+}
+
+/// The form of a zone's name; whether there is such a zone is for the host to know.
+fn is_zone_name(zone: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+    };
+    !zone.is_empty() && zone.len() <= 64 && zone.split('/').all(is_part)
+}
+
+fn check_cache_and_secrets(manifest: &Manifest, out: &mut Vec<Problem>) {
+    if manifest.cache.version == 0 {
+        out.push(Problem::new(code::CACHE, "cache.version", "found 0, expected 1 or more"));
+    }
+    for (index, name) in manifest.secrets.names.iter().enumerate() {
+        if !is_word(name) || name.len() > MAX_SECRET {
+            let message = format!("found {name:?}, expected lower-case letters, digits and -, such as \"stripe-key\"");
+            out.push(Problem::new(code::SECRET, format!("secrets.names[{index}]"), message));
+        }
+    }
+    check_unique("secrets.names", "", manifest.secrets.names.iter().map(String::as_str), out);
 }
 
 fn check_description(path: &str, text: &str, out: &mut Vec<Problem>) {

@@ -60,6 +60,12 @@ pub struct Manifest {
     /// Jobs it offers to the scheduler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
+    /// What it keeps in the cache.
+    #[serde(default, skip_serializing_if = "Cache::is_default")]
+    pub cache: Cache,
+    /// Secrets it may read.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// JSON schema of its config section; none when it takes no configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<serde_json::Value>,
@@ -137,6 +143,24 @@ pub struct Events {
     pub subscribes: Vec<String>,
 }
 
+/// What a module keeps in the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Version of its values: a build that writes what another one cannot read raises it, and then both have keys of their own.
+    #[serde(default = "first_version")]
+    pub version: u32,
+}
+
+/// Secrets a module may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Their names, such as `stripe-key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
 /// A job the module offers to the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +172,93 @@ pub struct Job {
     /// Five cron fields; none for a job that runs only when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// IANA zone the schedule is meant in, such as `Europe/Berlin`; UTC when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// What becomes of runs whose time passed while no host ran.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missed: Missed,
+    /// What happens when it is time and the run before has not ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overlap: Overlap,
+    /// Longest time for one try, such as `30s`, `5m` or `2h`; ten minutes when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// Tries before a run is given up; 3 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// How long a run may go on when its instance is replaced or stopped, such as `30s`; then it is handed over. The host's
+    /// drain time when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<String>,
+}
+
+/// What becomes of runs whose time passed while no host ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missed {
+    /// Nothing: the next time is the next time.
+    Skip,
+    /// The last of them is run.
+    #[default]
+    RunOnce,
+    /// Each is run, the oldest first.
+    RunAll,
+}
+
+/// What happens when it is time and the run before has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// The new run is left out.
+    #[default]
+    Skip,
+    /// The new run waits for the one before.
+    Queue,
+    /// Both run.
+    Allow,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A time as manifests write it: a whole number and `ms`, `s`, `m` or `h`. None when it is not one.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<std::time::Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).map(std::time::Duration::from_millis)
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { version: 1 }
+    }
+}
+
+impl Cache {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Secrets {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 impl Manifest {

@@ -2,7 +2,10 @@
 //!
 //! The host is the asker, so its layout is the interface and an export never grows: `http` 2 would come beside `http` 1.
 
+pub mod events;
 pub mod http;
+pub mod jobs;
+pub mod migrations;
 
 macro_rules! exports {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -17,5 +20,8 @@ macro_rules! exports {
 }
 
 exports! {
+    "events", 1 => events::EventsExport;
     "http", 1 => http::HttpExport;
+    "jobs", 1 => jobs::JobsExport;
+    "migrations", 1 => migrations::MigrationsExport;
 }

@@ -5,13 +5,18 @@
 //! the host arrives as a [`Fault`](crate::Fault), or is swallowed where there is no result. To add a service: a file
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
+pub mod cache;
 pub mod channel;
 pub mod config;
+pub mod database;
 pub mod errors;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod scheduler;
+pub mod secrets;
 
 macro_rules! core_services {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -26,11 +31,16 @@ macro_rules! core_services {
 }
 
 core_services! {
+    "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
+    "database", 1 => database::DatabaseRef;
     "errors", 1 => errors::ErrorsRef;
+    "events", 1 => events::EventsRef;
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
+    "scheduler", 1 => scheduler::SchedulerRef;
+    "secrets", 1 => secrets::SecretsRef;
 }

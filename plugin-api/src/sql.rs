@@ -1,7 +1,9 @@
 //! Statements, values and rows: what the core service `database` carries, and what the host's own tables use.
 //!
-//! These types do not cross as they stand; the database service sends them as bytes ([`codec`](self), version 1). A value
+//! These types do not cross as they stand; the database service sends them as bytes ([`codec`], version 1). A value
 //! always has a kind, also when it is null, so that nobody has to guess what a null was.
+
+pub mod codec;
 
 /// What a value is. May grow: an unknown kind in an answer is an error of that column, never a wrong value.
 #[repr(transparent)]
@@ -204,4 +206,154 @@ pub struct Done {
     pub affected: u64,
     /// Key of the last inserted row, on SQLite.
     pub last_id: i64,
+}
+
+/// Where a request of a module runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Any connection of the pool.
+    #[default]
+    Pool,
+    /// A read replica where there is one.
+    Replica,
+    /// In this transaction.
+    Tx(u64),
+}
+
+/// Isolation of a transaction. May grow: an unknown one is refused.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IsolationKind(pub u8);
+
+impl IsolationKind {
+    /// What the database does by default.
+    pub const DEFAULT: Self = Self(0);
+    /// READ COMMITTED.
+    pub const READ_COMMITTED: Self = Self(1);
+    /// REPEATABLE READ.
+    pub const REPEATABLE_READ: Self = Self(2);
+    /// SERIALIZABLE.
+    pub const SERIALIZABLE: Self = Self(3);
+}
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BeginWith {
+    /// A savepoint in this one; none: a transaction of its own.
+    pub within: Option<u64>,
+    /// Isolation; only for a transaction of its own.
+    pub isolation: IsolationKind,
+    /// Refuses writes.
+    pub read_only: bool,
+}
+
+/// What kind of failure. May grow: an unknown one reads as [`FailureKind::OTHER`].
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FailureKind(pub u8);
+
+impl FailureKind {
+    /// The database did not understand it, or anything else.
+    pub const OTHER: Self = Self(0);
+    /// A unique or primary key exists already.
+    pub const UNIQUE: Self = Self(1);
+    /// A foreign key points nowhere, or something points here.
+    pub const FOREIGN_KEY: Self = Self(2);
+    /// A column that must not be null is.
+    pub const NOT_NULL: Self = Self(3);
+    /// A check failed.
+    pub const CHECK: Self = Self(4);
+    /// Another transaction was in the way: the whole transaction may be tried again.
+    pub const CONFLICT: Self = Self(5);
+    /// It took longer than allowed.
+    pub const TIMEOUT: Self = Self(6);
+    /// No connection was free in time.
+    pub const BUSY: Self = Self(7);
+    /// The database does not answer.
+    pub const UNAVAILABLE: Self = Self(8);
+    /// A value does not have the type that was asked for, or does not fit into it.
+    pub const TYPE: Self = Self(9);
+    /// It may not be done here.
+    pub const REFUSED: Self = Self(10);
+    /// The transaction or cursor is not there (any more).
+    pub const GONE: Self = Self(11);
+    /// The disk is full.
+    pub const FULL: Self = Self(12);
+
+    /// The name used in messages and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UNIQUE => "unique",
+            Self::FOREIGN_KEY => "foreign-key",
+            Self::NOT_NULL => "not-null",
+            Self::CHECK => "check",
+            Self::CONFLICT => "conflict",
+            Self::TIMEOUT => "timeout",
+            Self::BUSY => "busy",
+            Self::UNAVAILABLE => "unavailable",
+            Self::TYPE => "type",
+            Self::REFUSED => "refused",
+            Self::GONE => "gone",
+            Self::FULL => "full",
+            _ => "other",
+        }
+    }
+}
+
+/// What a database says when it does not do what it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// SQLSTATE or SQLite's extended code; may be empty.
+    pub code: String,
+    /// Name of the constraint, or its columns on SQLite; may be empty.
+    pub constraint: String,
+    /// What happened, in a sentence. Never contains arguments.
+    pub message: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What a module asks of its database.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Runs a statement that gives rows. Answered with rows.
+    Query(Target, Statement),
+    /// Runs a statement that gives none. Answered with done.
+    Execute(Target, Statement),
+    /// Runs several statements without arguments. Answered with done.
+    ExecuteRaw(Target, String),
+    /// Begins a transaction or a savepoint. Answered with its handle.
+    Begin(BeginWith),
+    /// Commits. Answered with done.
+    Commit(u64),
+    /// Rolls back, with everything inside; one that has ended is no error. Answered with done.
+    Rollback(u64),
+    /// Opens a cursor. Answered with its handle.
+    Open(Target, Statement),
+    /// The next rows, at most this many. Answered with rows; none is the end.
+    Fetch(u64, u32),
+    /// Closes a cursor; one that has ended is no error. Answered with done.
+    Close(u64),
+}
+
+/// What the host answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Rows.
+    Rows(Rows),
+    /// It is done.
+    Done(Done),
+    /// A transaction or cursor was opened.
+    Handle(u64),
+    /// It was not done.
+    Failed(Failure),
 }

@@ -218,16 +218,28 @@ fn rust_code(compiler: &mut Compiler) -> Result<BTreeMap<PathBuf, Vec<u8>>, Code
     let folder = tempfile::tempdir().map_err(CodegenError::Rust)?;
     // The comments become the docs of the generated types.
     compiler.include_imports(false).include_source_info(true);
+    let own: BTreeSet<String> = compiler
+        .file_descriptor_set()
+        .file
+        .iter()
+        .map(|file| file.package().to_owned())
+        .collect();
+    // The generator looks into imported messages, such as Timestamp, to see what can be derived.
+    compiler.include_imports(true);
     let files = compiler.file_descriptor_set();
     let mut builder = tonic_prost_build::configure().build_transport(false).out_dir(folder.path());
     // Types of this crate are used from here, except where their own code is being generated.
-    if files.file.iter().all(|file| file.package() != "wharf.options.v1") {
+    if !own.contains("wharf.options.v1") {
         builder = builder.extern_path(".wharf.options.v1", "::wharf_proto::options::v1");
     }
     builder.compile_fds(files).map_err(CodegenError::Rust)?;
     let mut generated = BTreeMap::new();
     for entry in std::fs::read_dir(folder.path()).map_err(CodegenError::Rust)? {
         let entry = entry.map_err(CodegenError::Rust)?;
+        let package = entry.path().with_extension("");
+        if !package.file_name().is_some_and(|name| own.contains(&*name.to_string_lossy())) {
+            continue;
+        }
         let content = std::fs::read(entry.path()).map_err(CodegenError::Rust)?;
         generated.insert(Path::new(GEN).join(entry.file_name()), content);
     }

@@ -12,6 +12,7 @@
 
 #[cfg(feature = "codegen")]
 pub mod codegen;
+pub mod host;
 pub mod options;
 
 /// Encoded `FileDescriptorSet` of every API in this crate, with everything they import.
@@ -19,4 +20,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
 
 /// The `.proto` files of this crate, as (name to import, text). They are what an `import "wharf/..."`
 /// line in a module's own file resolves to.
-pub const PROTO_FILES: &[(&str, &str)] = &[("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto"))];
+pub const PROTO_FILES: &[(&str, &str)] = &[
+    ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
+    ("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto")),
+];

@@ -40,6 +40,18 @@ fn a_method_keeps_its_policy_in_the_descriptor_set() {
 }
 
 #[test]
+fn well_known_types_are_those_of_prost_types() {
+    let crate_folder = sample_crate("");
+    let text = "syntax = \"proto3\"; package demo.v1; import \"google/protobuf/timestamp.proto\";\n\
+                message Question { google.protobuf.Timestamp at = 1; }\n";
+    fs::write(crate_folder.path().join("proto/demo/v1/demo.proto"), text).unwrap();
+    package(&crate_folder).update().unwrap();
+    let generated = fs::read_to_string(crate_folder.path().join("src/gen/demo.v1.rs")).unwrap();
+    assert!(generated.contains("::prost_types::Timestamp"), "{generated}");
+    assert_eq!(fs::read_dir(crate_folder.path().join("src/gen")).unwrap().count(), 1);
+}
+
+#[test]
 fn missing_changed_and_left_over_files_are_out_of_date() {
     let crate_folder = sample_crate("");
     assert_eq!(out_of_date(&crate_folder), ["descriptors.bin", "src/gen/demo.v1.rs"]);

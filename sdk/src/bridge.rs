@@ -8,6 +8,8 @@ pub(crate) mod core;
 pub(crate) mod scope;
 
 mod create;
+#[cfg(feature = "database")]
+mod database;
 mod forward;
 mod image;
 mod serve;

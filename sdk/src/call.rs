@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::bridge::scope;
+use crate::bridge::scope::{self, CallScope};
 
 /// What the host knows of the current call. An extractor: `async fn show(call: Call) -> ...`.
 ///
@@ -51,4 +51,11 @@ impl<S: Sync> FromRequestParts<S> for Call {
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::current().unwrap_or_default())
     }
+}
+
+/// W3C trace context of a call, if it has a trace.
+pub(crate) fn traceparent(call: &CallScope) -> Option<String> {
+    let context = call.context.copy();
+    let (trace, span) = (u128::from_be_bytes(context.trace_id), u64::from_be_bytes(context.span_id));
+    (trace != 0).then(|| format!("00-{trace:032x}-{span:016x}-{:02x}", context.trace_flags))
 }

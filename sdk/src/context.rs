@@ -7,10 +7,14 @@ use std::time::Duration;
 use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
+use crate::services::cache::Cache;
 use crate::services::channel::Channel;
 use crate::services::errors::Errors;
+use crate::services::events::Events;
 use crate::services::health::HealthChecks;
 use crate::services::metrics::Metrics;
+use crate::services::scheduler::Scheduler;
+use crate::services::secrets::Secrets;
 
 /// A handle on the host, for one instance of a module. Clones are cheap; keep one in the module.
 ///
@@ -65,6 +69,48 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `errors = 1` under `[services]`.
     pub fn errors(&self) -> Result<Errors, Fault> {
         Ok(Errors::new(self.core.import()?))
+    }
+
+    /// The module's own space in the host's database, for sea-orm. Tables are made by
+    /// [`Module::migrations`](crate::Module::migrations), which run between `init` and `start`.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `database = 1` under `[services]`.
+    #[cfg(feature = "database")]
+    pub fn db(&self) -> Result<crate::services::database::Db, Fault> {
+        Ok(crate::services::database::Db::new(self.core.link()?))
+    }
+
+    /// Publishes events.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `events = 1` under `[services]`.
+    pub fn events(&self) -> Result<Events, Fault> {
+        Ok(Events::new(self.core.import()?))
+    }
+
+    /// Asks for runs of this module's jobs.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `scheduler = 1` under `[services]`.
+    pub fn jobs(&self) -> Result<Scheduler, Fault> {
+        Ok(Scheduler::new(self.core.import()?))
+    }
+
+    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
+    pub fn cache(&self) -> Result<Cache, Fault> {
+        Cache::open(&self.core)
+    }
+
+    /// Values that `wharf.toml` names under `[secrets]` and operators set.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
+    pub fn secrets(&self) -> Result<Secrets, Fault> {
+        Ok(Secrets::new(self.core.import()?))
     }
 
     /// A gRPC channel to another module, in the name of whoever called this one. Give it to a client that tonic generated.

@@ -12,7 +12,10 @@ mod module;
 mod context;
 
 mod call;
+pub mod events;
 mod grpc;
+pub mod jobs;
+mod migrations;
 mod problem;
 mod routes;
 
@@ -24,12 +27,19 @@ pub mod bridge;
 
 pub use axum;
 pub use http;
+#[cfg(feature = "database")]
+pub use sea_orm;
 pub use tonic;
 pub use tracing;
 
 pub use call::Call;
 pub use context::{Context, Own};
+pub use events::{Event, EventContext, Handlers, Subscription};
 pub use grpc::Grpc;
+pub use jobs::{JobContext, Jobs, Payload};
+#[cfg(feature = "database")]
+pub use migrations::SchemaStatement;
+pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};

@@ -9,7 +9,10 @@ use wharf_plugin_api::module::HealthState;
 use wharf_plugin_api::root::Root_Ref;
 
 use crate::context::Context;
+use crate::events::Handlers;
 use crate::grpc::Grpc;
+use crate::jobs::Jobs;
+use crate::migrations::Migrations;
 use crate::routes::Routes;
 
 /// Why a module could not be made, started or stopped: any error, with `?`.
@@ -40,6 +43,27 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// gRPC services; list them in `wharf.toml` under `[grpc]`.
     fn grpc(self: &std::sync::Arc<Self>) -> Grpc {
         Grpc::new()
+    }
+
+    /// How its tables come to be. The host runs what is new between `init` and `start`, on one node at a time.
+    fn migrations() -> Migrations {
+        Migrations::new()
+    }
+
+    /// The entities of its tables: `entities![post::Entity]`, so that values of their columns arrive with the types of the fields.
+    #[cfg(feature = "database")]
+    fn entities() -> crate::services::database::Entities {
+        crate::services::database::Entities::new()
+    }
+
+    /// What it does with events; list the subjects in `wharf.toml` under `[events]`.
+    fn events() -> Handlers<Self> {
+        Handlers::new()
+    }
+
+    /// What it does when it is time, or when asked to; list the jobs in `wharf.toml` under `[[jobs]]`.
+    fn jobs() -> Jobs<Self> {
+        Jobs::new()
     }
 
     /// Begins work. Routes are reachable once this is done.

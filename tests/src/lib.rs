@@ -14,6 +14,7 @@
 )]
 
 mod artifacts;
+pub mod backends;
 mod client;
 mod process;
 mod server;

@@ -1,6 +1,8 @@
 //! Tests against installed programs that others wrote. `make test-servers` installs the programs and runs these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "servers/backends.rs"]
+mod backends;
 #[path = "servers/protos.rs"]
 mod protos;
 #[path = "servers/trace.rs"]

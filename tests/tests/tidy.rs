@@ -67,6 +67,18 @@ const RULES: &[Row] = &[
         ],
     ),
     (
+        "tests with servers are named so",
+        rules::names_tests_with_servers,
+        &[(
+            "a.rs",
+            "#[cfg(all(test, feature = \"servers\"))]\n#[path = \"b.rs\"]\nmod against_redis;\n",
+        )],
+        &[
+            ("a.rs", "#[cfg(all(test, feature = \"servers\"))]\nmod servers;\n"),
+            ("a.rs", "#[cfg(test)]\nmod tests;\n"),
+        ],
+    ),
+    (
         "unsafe is justified",
         rules::justifies_unsafe,
         &[

@@ -97,6 +97,33 @@ pub fn justifies_unsafe(source: &Source) -> Vec<String> {
     findings
 }
 
+/// `make test-servers` runs the tests with this word in their path, and no others.
+pub fn names_tests_with_servers(source: &Source) -> Vec<String> {
+    if !source.is_rust() || source.path.contains("servers") {
+        return Vec::new();
+    }
+    let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+    let gates = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("#[cfg(") && line.contains("test") && line.contains("feature = \"servers\""));
+    let item = |index: usize| {
+        lines[index + 1..]
+            .iter()
+            .find(|line| !line.starts_with("#[") && !line.starts_with("//"))
+    };
+    gates
+        .filter(|(index, _)| !item(*index).is_some_and(|line| line.contains("servers")))
+        .map(|(index, _)| {
+            format!(
+                "{}:{}: tests with servers are in a module with `servers` in its name, else `make test-servers` passes them by",
+                source.path,
+                index + 1
+            )
+        })
+        .collect()
+}
+
 pub fn names_no_machine(source: &Source) -> Vec<String> {
     // Put together here, so that this file does not break its own rule.
     let folders = [

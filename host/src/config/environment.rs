@@ -9,7 +9,11 @@ use super::keys::{Known, Shape};
 use super::layers::{Layer, Source, toml_value};
 
 /// Variables that begin with `WHARF_` and are no settings.
-const RESERVED: &[&str] = &["WHARF_CONFIG", "WHARF_MASTER_KEY", "WHARF_MASTER_KEY_FILE"];
+const RESERVED: &[&str] = &["WHARF_CONFIG", "WHARF_FAILPOINT"];
+/// Values of secrets are no settings: they are never explained and never merged into the configuration.
+const SECRETS: &str = "WHARF_SECRET__";
+/// A name of its own for `secrets.master_key_file`.
+const MASTER_KEY_FILE: &str = "WHARF_MASTER_KEY_FILE";
 
 /// One layer a variable, so that each value knows its variable.
 pub(super) fn layers(variables: &[(String, String)], known: &Known, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, ConfigError> {
@@ -47,7 +51,7 @@ pub(super) fn nested(path: &[String], value: Value) -> Value {
 }
 
 fn is_setting(name: &str) -> bool {
-    name.starts_with("WHARF_") && !RESERVED.contains(&name) && !is_service_link(name)
+    name.starts_with("WHARF_") && !name.starts_with(SECRETS) && !RESERVED.contains(&name) && !is_service_link(name)
 }
 
 /// Kubernetes and old Docker links describe a service called "wharf" with variables such as `WHARF_PORT_80_TCP_ADDR`
@@ -68,6 +72,9 @@ fn is_service_link(name: &str) -> bool {
 
 /// `WHARF_HTTP__PORT` is `http.port`. In the place of a module id `_` stands for `-`, which ids have and variables cannot.
 fn path_of(name: &str, known: &Known) -> (Vec<String>, bool) {
+    if name == MASTER_KEY_FILE {
+        return (vec!["secrets".to_owned(), "master_key_file".to_owned()], false);
+    }
     let mut path: Vec<String> = name.trim_start_matches("WHARF_").split("__").map(str::to_ascii_lowercase).collect();
     let in_module = path.first().is_some_and(|first| first == "modules");
     if in_module && let Some(id) = path.get_mut(1) {
@@ -166,6 +173,8 @@ mod tests {
         check("WHARF_DATA_DIR", "data_dir", false);
         check("WHARF_PLUGINS__TRUST__MODE", "plugins.trust.mode", false);
         check("WHARF_DATABASE__URL_FILE", "database.url", true);
+        check("WHARF_MASTER_KEY_FILE", "secrets.master_key_file", false);
+        check("WHARF_SECRETS__MASTER_KEY_FILE", "secrets.master_key_file", false);
         check("WHARF_MODULES__MY_BLOG__PAGE_SIZE", "modules.my-blog.page_size", false);
         check("WHARF_MODULES__MY_BLOG__API_KEY_FILE", "modules.my-blog.api_key", true);
     }
@@ -178,6 +187,8 @@ mod tests {
             "WHARF_SERVICE_PORT_HTTP",
             "WHARF_PORT_8080_TCP_ADDR",
             "WHARF_CONFIG",
+            "WHARF_SECRET__BLOG__STRIPE_KEY",
+            "WHARF_SECRET__BLOG__STRIPE_KEY_FILE",
             "PATH",
         ] {
             assert!(!is_setting(name), "{name}");

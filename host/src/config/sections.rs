@@ -1,14 +1,19 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cache;
+mod database;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cache::{Cache, Errors, Secrets, Signals};
+pub use database::{SpaceDurability, SpaceRoles, Spaces};
+
 use super::units::{ByteSize, Network, Period, Secret};
+use crate::domain::trust::TrustPolicy;
 
 /// This running host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +34,7 @@ pub struct Plugins {
     /// Run modules nobody has decided about yet; otherwise they wait for `wharf modules enable`.
     pub auto_enable: bool,
     /// Which libraries may be opened.
-    pub trust: Trust,
+    pub trust: TrustPolicy,
     /// Names of system libraries a module may need, beside the C library's own (`libz.so.1`).
     pub allow_libs: Vec<String>,
     /// Larger files are refused.
@@ -46,55 +51,6 @@ pub struct Plugins {
     pub quarantine: Quarantine,
 }
 
-/// Which libraries may be opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Trust {
-    /// What a library must bring. At run time it can only be tightened.
-    pub mode: TrustMode,
-    /// Keys whose signatures count.
-    pub keys: Vec<TrustKey>,
-    /// SHA-256 of accepted files, 64 hex digits each; used by `hashed`.
-    pub hashes: BTreeSet<String>,
-    /// Lowest version of a module that may run, by id.
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub min_versions: BTreeMap<String, semver::Version>,
-}
-
-/// What a library must bring to be opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TrustMode {
-    /// Nothing: for development only.
-    Any,
-    /// Its hash is listed in `hashes`.
-    Hashed,
-    /// A valid signature by one of `keys` in `NAME.so.sig`.
-    #[default]
-    Signed,
-}
-
-/// A key whose signatures count.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrustKey {
-    /// Name of the key, as `wharf keys new` printed it.
-    pub id: String,
-    /// Ed25519 public key in base64.
-    pub public: String,
-    /// It does not count before, RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub not_before: Option<Timestamp>,
-    /// It does not count from then on, RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub expires: Option<Timestamp>,
-    /// Nothing this key ever signed counts any more.
-    #[serde(default)]
-    pub revoked: bool,
-}
-
 /// When a module that fails too often is taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +59,10 @@ pub struct Quarantine {
     pub panics: u32,
     /// ...within this time.
     pub window: Period,
+    /// One poll of a future longer than this marks the module: it should not block its thread.
+    pub slow_poll: Period,
+    /// One poll longer than this takes it out.
+    pub stuck_poll: Period,
 }
 
 /// The public listener: HTTP/1.1, HTTP/2 and gRPC on one port.
@@ -215,7 +175,7 @@ pub struct Shutdown {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite://PATH`. Default: `host.sqlite` in `data_dir`.
+    /// `sqlite://PATH`, or `postgres://USER@HOST/DATABASE`, which several nodes may share. Default: `host.sqlite` in `data_dir`.
     pub url: Option<Secret>,
 }
 
@@ -243,7 +203,7 @@ impl Default for Plugins {
             dir: None,
             watch: false,
             auto_enable: false,
-            trust: Trust::default(),
+            trust: TrustPolicy::default(),
             allow_libs: Vec::new(),
             max_file_size: ByteSize::mib(256),
             drain_timeout: Period::secs(20),
@@ -255,22 +215,13 @@ impl Default for Plugins {
     }
 }
 
-impl Default for Trust {
-    fn default() -> Self {
-        Self {
-            mode: TrustMode::Signed,
-            keys: Vec::new(),
-            hashes: BTreeSet::new(),
-            min_versions: BTreeMap::new(),
-        }
-    }
-}
-
 impl Default for Quarantine {
     fn default() -> Self {
         Self {
             panics: 5,
             window: Period::secs(60),
+            slow_poll: Period::millis(100),
+            stuck_poll: Period::secs(5),
         }
     }
 }

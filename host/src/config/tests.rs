@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::domain::trust::TrustMode;
 
 fn file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();

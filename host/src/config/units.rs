@@ -43,6 +43,12 @@ impl Period {
     pub const fn secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
+
+    /// That many milliseconds.
+    #[must_use]
+    pub const fn millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
 }
 
 impl FromStr for Period {

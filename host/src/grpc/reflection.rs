@@ -36,6 +36,7 @@ impl ReflectionService {
             tonic_health::pb::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            wharf_proto::DESCRIPTORS,
         ] {
             if let Err(error) = own.decode_file_descriptor_set(set) {
                 tracing::warn!(target: "wharf::grpc", error = %error, "the descriptors of a built-in gRPC service cannot be read");

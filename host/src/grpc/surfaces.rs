@@ -1,4 +1,4 @@
-//! Health and reflection as something that a listener serves.
+//! Health, reflection and the status of the host as something that a listener serves.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,19 +8,23 @@ use http::{Request, Response, Uri};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tower_service::Service;
+use wharf_proto::host::v1::host_server::HostServer;
 
 use super::health::{Health, HealthService};
 use super::reflection::ReflectionService;
+use super::status::HostService;
 use crate::http::body::Body;
 use crate::http::gateway::Local;
 use crate::http::routes::Routes;
+use crate::modules::control::Control;
 use crate::modules::endpoint::Responding;
 
 /// The gRPC services that the host serves itself.
-pub const OWN_SERVICES: [&str; 3] = [
+pub const OWN_SERVICES: [&str; 4] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "wharf.host.v1.Host",
 ];
 
 /// gRPC health v1 and, unless left out, reflection v1 and v1alpha. Reflection shows every message that modules
@@ -28,6 +32,7 @@ pub const OWN_SERVICES: [&str; 3] = [
 pub struct Surfaces {
     health: HealthServer<HealthService>,
     reflection: Option<ServerReflectionServer<ReflectionService>>,
+    status: Option<HostServer<HostService>>,
 }
 
 impl Surfaces {
@@ -50,7 +55,15 @@ impl Surfaces {
                 health,
             }),
             reflection: None,
+            status: None,
         }
+    }
+
+    /// With the status of the host and its modules, `wharf.host.v1.Host`: for the management listener.
+    #[must_use]
+    pub fn with_status(mut self, control: Arc<dyn Control>) -> Self {
+        self.status = Some(HostServer::new(HostService(control)));
+        self
     }
 }
 
@@ -63,6 +76,9 @@ impl Local for Surfaces {
         let Some((service, method)) = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/')) else {
             return Err(Box::new(request));
         };
+        if let ("wharf.host.v1.Host", true, Some(server)) = (service, is_grpc, &self.status) {
+            return Ok(respond(server.clone(), request));
+        }
         match (service, &self.reflection) {
             _ if !is_grpc => Err(Box::new(request)),
             ("grpc.health.v1.Health", _) => Ok(respond(self.health.clone(), request)),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{Config, TrustMode as Mode};
+use crate::config::Config;
+use crate::domain::trust::TrustPolicy;
 use crate::http::gateway::{Limits, TrustedProxies, proxies::ForwardedBy};
 use crate::http::inbound::Pace;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
-use crate::modules::trust::{TrustMode, TrustPolicy, TrustedKey};
 
 /// Threads of the host that no module can block.
 const SPARE_WORKERS: usize = 2;
@@ -35,6 +35,8 @@ pub(super) fn from_config(config: &Config, workers: usize) -> Settings {
         limits: standing::Limits {
             panics: plugins.quarantine.panics as usize,
             panic_window: plugins.quarantine.window.get(),
+            slow_poll: plugins.quarantine.slow_poll.get(),
+            stuck_poll: plugins.quarantine.stuck_poll.get(),
             in_flight: u64::from(config.http.max_in_flight_per_module),
             threads: u32::try_from(workers.saturating_sub(SPARE_WORKERS).max(1)).unwrap_or(1),
             ..standing::Limits::default()
@@ -50,24 +52,8 @@ pub(super) fn from_config(config: &Config, workers: usize) -> Settings {
 fn trust(config: &Config) -> TrustPolicy {
     let trust = &config.plugins.trust;
     TrustPolicy {
-        mode: match trust.mode {
-            Mode::Any => TrustMode::Any,
-            Mode::Hashed => TrustMode::Hashed,
-            Mode::Signed => TrustMode::Signed,
-        },
-        keys: trust
-            .keys
-            .iter()
-            .map(|key| TrustedKey {
-                id: key.id.clone(),
-                public: key.public.clone(),
-                not_before: key.not_before,
-                expires: key.expires,
-                revoked: key.revoked,
-            })
-            .collect(),
         hashes: trust.hashes.iter().map(|hash| hash.to_ascii_lowercase()).collect(),
-        min_versions: trust.min_versions.clone(),
+        ..trust.clone()
     }
 }
 
@@ -103,7 +89,8 @@ pub(super) fn proxies(config: &Config) -> TrustedProxies {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
-    use crate::config::{Period, TrustKey};
+    use crate::config::Period;
+    use crate::domain::trust::TrustKey;
 
     #[test]
     fn the_times_of_the_configuration_are_those_of_the_listener() {

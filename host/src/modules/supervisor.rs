@@ -1,11 +1,13 @@
 //! Keeps modules running: start-up, reload, check and shutdown are one path, `Supervisor::apply`.
 //!
 //! In reading order: `slot` (what is kept for each module), `decide` (what would be done), `bring_up` (stages 6, 7 and the
-//! start of one instance), `wind_down` (its end), `control` (what operators ask), `watch` (the folder).
+//! start of one instance), `wind_down` (its end), `control` (what operators ask), `follow` (what they ask elsewhere), `watch` (the
+//! folder).
 
 mod bring_up;
 mod control;
 mod decide;
+mod follow;
 mod slot;
 mod watch;
 mod wind_down;
@@ -171,6 +173,7 @@ impl Supervisor {
             .forget_reports(&self.0.shared.node)
             .await
             .map_err(|e| control::internal(&e))?;
+        self.follow_other_nodes();
         let plan = self.apply(Scope::all()).await?;
         self.0.ready.store(true, Ordering::Release);
         self.0.shared.runtime.spawn(slot::ask_for_health(Arc::downgrade(&self.0)));

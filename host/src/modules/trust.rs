@@ -11,65 +11,11 @@ mod envelope;
 mod judge;
 mod key;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use semver::Version;
-use serde::{Deserialize, Serialize};
-
+pub use crate::domain::trust::{TrustKey, TrustMode, TrustPolicy};
 pub use envelope::{Claims, Envelope, MAX_SIGNATURE_FILE, SIGNATURE_SUFFIX};
 pub use key::{KeyPair, TrustError, sign_file, signature_path};
-
-/// Which files are trusted, from the loosest to the tightest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TrustMode {
-    /// Every file that lies where nobody else can write. For development.
-    Any,
-    /// Files whose SHA-256 is listed.
-    Hashed,
-    /// Files with a signature of a trusted key.
-    #[default]
-    Signed,
-}
-
-/// A public key and how long it counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrustedKey {
-    /// Name of the key, as signatures give it.
-    pub id: String,
-    /// The ed25519 public key, 32 bytes in base64.
-    pub public: String,
-    /// It does not count before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub not_before: Option<Timestamp>,
-    /// It does not count from then on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub expires: Option<Timestamp>,
-    /// It does not count at all.
-    #[serde(default)]
-    pub revoked: bool,
-}
-
-/// What makes a file trusted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrustPolicy {
-    /// How files are judged.
-    pub mode: TrustMode,
-    /// Keys whose signatures count, under `signed`.
-    pub keys: Vec<TrustedKey>,
-    /// SHA-256 in lower-case hexadecimal of files that count, under `hashed`.
-    pub hashes: BTreeSet<String>,
-    /// Lowest version of a module that may load, by id, whatever the mode.
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub min_versions: BTreeMap<String, Version>,
-}
 
 /// The policy in force. Once made it can only become tighter.
 #[derive(Debug)]
@@ -132,7 +78,7 @@ impl TrustPolicy {
     }
 }
 
-impl TrustedKey {
+impl TrustKey {
     /// Whether `next` counts for nothing that this key does not count for.
     fn allows(&self, next: &Self) -> bool {
         let same_key = self.public == next.public;
@@ -147,12 +93,14 @@ impl TrustedKey {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use semver::Version;
+
     use super::*;
 
     fn policy() -> TrustPolicy {
         TrustPolicy {
             mode: TrustMode::Hashed,
-            keys: vec![TrustedKey {
+            keys: vec![TrustKey {
                 id: "release".into(),
                 public: "AAAA".into(),
                 not_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
@@ -186,7 +134,7 @@ mod tests {
             ("hash added", |p| p.hashes.extend(["cc".to_owned()])),
             ("key added", |p| {
                 p.keys
-                    .extend(policy().keys.into_iter().map(|key| TrustedKey { id: "other".into(), ..key }))
+                    .extend(policy().keys.into_iter().map(|key| TrustKey { id: "other".into(), ..key }))
             }),
             ("key exchanged", |p| p.keys.iter_mut().for_each(|key| key.public = "BBBB".into())),
             ("key for longer", |p| p.keys.iter_mut().for_each(|key| key.expires = None)),

@@ -111,7 +111,7 @@ pub enum StateError {
         expected: &'static str,
     },
     /// Not a database there is an adapter for.
-    #[error("found database {found:?}, expected sqlite://PATH")]
+    #[error("found database {found:?}, expected sqlite://PATH or postgres://USER@HOST/DATABASE")]
     UnknownDatabase {
         /// The scheme that was found; never the whole URL, which may hold a password.
         found: String,

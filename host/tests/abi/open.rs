@@ -132,3 +132,29 @@ async fn a_library_that_cannot_be_mapped_is_refused() {
     let error = open_alone(&library, &same().manifest).map(|_| ()).unwrap_err();
     assert_eq!(error.code(), "open.linker", "{error}");
 }
+
+#[tokio::test]
+async fn a_root_symbol_that_leads_into_another_library_is_refused() {
+    let folder = TempDir::new().unwrap();
+    // Stage 3 sees a symbol in this file; where it leads is decided by code that runs when the library is opened.
+    let code = "extern int getpid(void);\nstatic void *elsewhere(void) { return (void *)getpid; }\n\
+                void wharf_root_v1_abi_fixture(void) __attribute__((ifunc(\"elsewhere\")));";
+    let error = open_alone(&in_c(&folder, code), &same().manifest).map(|_| ()).unwrap_err();
+    assert_eq!(error.code(), "open.other-library", "{error}");
+    assert!(error.to_string().contains("libc.so"), "{error}");
+}
+
+#[tokio::test]
+async fn a_load_that_would_take_the_last_thread_keys_is_refused() {
+    let refused = TestHost::builder()
+        .library(&same().library)
+        .configure(|config| config.plugins.reserve_thread_keys = 1024)
+        .try_start()
+        .await
+        .unwrap_err();
+    let StartError::Findings(findings) = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(findings[0].code, "open.thread-keys", "{findings:?}");
+    assert!(findings[0].what.contains("1024"), "{findings:?}");
+}

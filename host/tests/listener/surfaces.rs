@@ -105,10 +105,11 @@ async fn listed(host: &Host) -> Vec<String> {
     }
 }
 
-const OWN: [&str; 3] = [
+const OWN: [&str; 4] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "wharf.host.v1.Host",
 ];
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 use wharf_host::modules::inspect::InspectRules;
 use wharf_host::modules::plan::check_file;
-use wharf_host::modules::trust::{KeyPair, TrustError, TrustMode, TrustPolicy, TrustedKey, sign_file, signature_path};
+use wharf_host::modules::trust::{KeyPair, TrustError, TrustKey, TrustMode, TrustPolicy, sign_file, signature_path};
 use wharf_host::modules::verify::VerifyContext;
 
 use super::fixture::{Library, Plugins, codes, context, good, manifest, set_mode};
@@ -50,7 +50,7 @@ impl Signed {
         fs::write(self.envelope(), text.replace(from, to)).unwrap();
     }
 
-    fn check(&self, change: impl FnOnce(&mut TrustedKey)) -> Vec<String> {
+    fn check(&self, change: impl FnOnce(&mut TrustKey)) -> Vec<String> {
         let mut key = self.key.public();
         change(&mut key);
         self.check_with(TrustPolicy {
@@ -110,7 +110,7 @@ fn a_signature_that_does_not_count_says_why() {
     let twice = TrustPolicy {
         keys: vec![
             signed.key.public(),
-            TrustedKey {
+            TrustKey {
                 revoked: true,
                 ..signed.key.public()
             },

@@ -4,6 +4,7 @@ mod background;
 mod listeners;
 mod settings;
 mod signals;
+mod stores;
 mod welcome;
 
 use std::fs::DirBuilder;
@@ -16,16 +17,16 @@ use tokio::sync::watch;
 use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
-use wharf_host::infra::database::{Durability, Limits, SqliteSpaces, SqliteState};
+use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::modules::control::Control;
 use wharf_host::ports::state::{StateError, StateStore};
-use wharf_host::services::Backends;
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
 use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
+use stores::Stores;
 use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
@@ -54,7 +55,11 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
 
     // Before anything is written: it tells whether another host runs here.
     let socket = AdminSocket::bind(&config.admin_socket())?;
-    let state: Arc<dyn StateStore> = Arc::new(SqliteState::open_url(config.database_url().reveal()).await?);
+    let Stores {
+        state,
+        backends,
+        error_sinks,
+    } = stores::open(&config, &metrics).await?;
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
@@ -67,8 +72,8 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         metrics: metrics.clone(),
         state: Arc::clone(&state),
         linked: linked_modules(),
-        error_sinks: Vec::new(),
-        backends: backends(&config),
+        error_sinks,
+        backends,
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;
@@ -141,18 +146,6 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
     }
 }
 
-/// The outside systems behind the core services.
-fn backends(config: &Config) -> Backends {
-    Backends {
-        databases: Arc::new(SqliteSpaces::new(
-            config.data_dir.join("modules"),
-            Limits::default(),
-            Durability::default(),
-        )),
-        ..Backends::in_memory()
-    }
-}
-
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
     Vec::new()
@@ -163,7 +156,12 @@ fn linked_modules() -> Vec<wharf_host::Root> {
 /// # Errors
 /// When there is one that cannot be read.
 pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn StateStore>>, StateError> {
-    let state = SqliteState::look_at(config.database_url().reveal()).await?;
+    let url = config.database_url();
+    if PostgresState::takes(url.reveal()) {
+        let state = PostgresState::look_at(url.reveal()).await?;
+        return Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>));
+    }
+    let state = SqliteState::look_at(url.reveal()).await?;
     Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use wharf_plugin_api::exports::events::{Order, StartFrom};
 use wharf_plugin_api::exports::http::PolicyKind;
 use wharf_plugin_api::http::{self, BodyStart};
 use wharf_plugin_api::module::HealthState;
@@ -42,6 +43,8 @@ pub(crate) fn all() -> String {
         Level { OFF ERROR WARN INFO DEBUG TRACE }
         FieldKind { TEXT I64 U64 F64 BOOL }
         MetricKind { COUNTER GAUGE HISTOGRAM }
+        StartFrom { NOW START }
+        Order { KEY NONE }
     }
     let _ = writeln!(
         out,

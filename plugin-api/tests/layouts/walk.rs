@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use wharf_plugin_api::abi_stable::StableAbi;
 use wharf_plugin_api::abi_stable::type_layout::{TLData, TLFunction, TypeLayout};
+use wharf_plugin_api::exports::events::EventsExport;
 use wharf_plugin_api::exports::http::HttpExport;
+use wharf_plugin_api::exports::jobs::JobsExport;
 use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::ModuleRef;
 use wharf_plugin_api::root::Root_Ref;
-use wharf_plugin_api::services::{channel, config, errors, health, log, metrics, runtime};
+use wharf_plugin_api::services::{channel, config, errors, events, health, log, metrics, runtime, scheduler};
 
 /// Types of this crate and others, each with what the check compares. One name may stand for several layouts: an `RObject` of each
 /// service is an `RObject`.
@@ -29,11 +31,15 @@ pub(crate) fn all() -> String {
         channel::ChannelRef::LAYOUT,
         config::ConfigRef::LAYOUT,
         errors::ErrorsRef::LAYOUT,
+        events::EventsRef::LAYOUT,
         health::HealthRef::LAYOUT,
         log::LogRef::LAYOUT,
         metrics::MetricsRef::LAYOUT,
         runtime::RuntimeRef::LAYOUT,
+        scheduler::SchedulerRef::LAYOUT,
+        EventsExport::LAYOUT,
         HttpExport::LAYOUT,
+        JobsExport::LAYOUT,
     ] {
         seen.visit(root);
     }

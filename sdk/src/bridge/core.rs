@@ -18,6 +18,7 @@ use wharf_plugin_api::{Fault, FaultCode};
 
 use super::create::{RuntimeKind, Setup};
 use super::{image, scope};
+use crate::services::cache::CacheState;
 
 /// One instance: its host, its services, its runtime. Everything of the SDK that an instance has is in here.
 pub(crate) struct Core {
@@ -27,6 +28,11 @@ pub(crate) struct Core {
     /// Most detailed level anyone wants of this instance, as the log service says.
     pub(crate) level: AtomicU8,
     pub(crate) runtime: Tasks,
+    /// What sea-orm needs to know of the module's tables.
+    #[cfg(feature = "database")]
+    pub(crate) database: super::database::Database,
+    /// The cache, once it was asked for: all handles of an instance share its loads.
+    pub(crate) cache: OnceLock<CacheState>,
     host: HostRef,
 }
 
@@ -60,6 +66,9 @@ impl Core {
             log,
             level: AtomicU8::new(0),
             runtime,
+            #[cfg(feature = "database")]
+            database: super::database::Database::default(),
+            cache: OnceLock::new(),
             host,
         };
         let core = if matches!(core.runtime, Tasks::Own(_)) {
@@ -94,6 +103,11 @@ impl Core {
             Tasks::Host(None) => undeclared(),
             Tasks::Own(_) | Tasks::Program(_) => tokio::time::sleep(time).await,
         }
+    }
+
+    /// Whether [`Core::spawn`] and [`Core::sleep`] work: not without a runtime and the service `runtime`.
+    pub(crate) fn can_spawn(&self) -> bool {
+        !matches!(self.runtime, Tasks::Host(None))
     }
 
     pub(crate) fn spawn<F>(core: &Arc<Self>, task: F)

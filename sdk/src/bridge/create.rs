@@ -7,7 +7,10 @@ use std::sync::Arc;
 use axum::Router;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RBox, RResult, RSlice, RStr};
+use wharf_plugin_api::exports::events::EventsExport;
 use wharf_plugin_api::exports::http::{HttpExport, HttpRoute};
+use wharf_plugin_api::exports::jobs::JobsExport;
+use wharf_plugin_api::exports::migrations::MigrationsExport;
 use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::{Health as FfiHealth, ModuleApi, ModuleApi_TO, ModuleRef};
@@ -19,6 +22,8 @@ use super::core::Core;
 use super::scope::{self, Scoped};
 use super::serve::Lanes;
 use crate::context::Context;
+use crate::events::{EventsObject, Handlers};
+use crate::jobs::{Jobs, JobsObject};
 use crate::module::{Error, Module};
 
 /// What `export_module!` knows at compile time.
@@ -58,6 +63,11 @@ pub fn make_root(
 pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup) -> FfiFuture<ModuleRef> {
     FfiFuture::new(async move {
         let core = Core::new(host, linkage, setup)?;
+        #[cfg(feature = "database")]
+        {
+            let _entered = scope::enter(&core, None);
+            core.set_entities(M::entities());
+        }
         let config = read_config::<M>(&core)?;
         let module = {
             let core = core.clone();
@@ -71,12 +81,15 @@ pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup)
         let _entered = scope::enter(&core, None);
         let (http, routes) = M::routes().into_parts(module.clone());
         let grpc = module.grpc().into_router();
+        let (events, jobs) = (Arc::new(M::events()), Arc::new(M::jobs()));
         let instance = Instance {
             core: ManuallyDrop::new(core.clone()),
             module: ManuallyDrop::new(module),
             http,
             grpc,
             routes,
+            events,
+            jobs,
         };
         Ok(ModuleApi_TO::from_ptr(RBox::new(Outer(ManuallyDrop::new(instance))), TD_Opaque))
     })
@@ -121,6 +134,8 @@ struct Instance<M: Module> {
     http: Router,
     grpc: Router,
     routes: Vec<HttpRoute>,
+    events: Arc<Handlers<M>>,
+    jobs: Arc<Jobs<M>>,
 }
 
 impl<M: Module> Drop for Outer<M> {
@@ -134,10 +149,13 @@ impl<M: Module> Drop for Outer<M> {
                 http,
                 grpc,
                 routes,
+                events,
+                jobs,
             } = instance;
             let core = ManuallyDrop::into_inner(core);
             let entered = scope::enter(&core, None);
             guard_drop(|| drop((http, grpc, routes)));
+            guard_drop(|| drop((events, jobs)));
             guard_drop(|| drop(ManuallyDrop::into_inner(module)));
             drop(entered);
             guard_drop(|| drop(core));
@@ -154,6 +172,14 @@ impl<M: Module> Instance<M> {
         FfiFuture::new(Scoped::new(Arc::clone(&self.core), async move {
             run(module).await.map_err(|e| failed(what, &*e))
         }))
+    }
+
+    fn events_export(&self) -> EventsExport {
+        EventsObject::export(Arc::clone(&self.core), Arc::clone(&self.module), self.events.clone())
+    }
+
+    fn jobs_export(&self) -> JobsExport {
+        JobsObject::export(Arc::clone(&self.core), Arc::clone(&self.module), self.jobs.clone())
     }
 
     fn http_export(&self) -> HttpExport {
@@ -197,6 +223,12 @@ impl<M: Module> ModuleApi for Outer<M> {
     fn export(&self, name: RStr<'_>, major: u16) -> RResult<AnyObject, Fault> {
         guard(|| match (name.as_str(), major) {
             (HttpExport::NAME, HttpExport::MAJOR) => RResult::ROk(AnyObject::new(self.0.http_export())),
+            (MigrationsExport::NAME, MigrationsExport::MAJOR) => {
+                let _entered = scope::enter(&self.0.core, None);
+                RResult::ROk(AnyObject::new(M::migrations().export()))
+            }
+            (EventsExport::NAME, EventsExport::MAJOR) if !self.0.events.is_empty() => RResult::ROk(AnyObject::new(self.0.events_export())),
+            (JobsExport::NAME, JobsExport::MAJOR) if !self.0.jobs.is_empty() => RResult::ROk(AnyObject::new(self.0.jobs_export())),
             _ => RResult::RErr(Fault::new(
                 FaultCode::UNSUPPORTED,
                 format!("this module has no export {name}@{major}"),

@@ -1,4 +1,4 @@
-//! Health and reflection follow modules as operators switch them off and on.
+//! Health, reflection and the status over gRPC follow modules as operators switch them off and on.
 
 use futures_util::stream;
 use tonic::Code;
@@ -9,6 +9,8 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use wharf_proto::host::v1::host_client::HostClient;
+use wharf_proto::host::v1::{GetModuleRequest, GetStatusRequest, ListRoutesRequest};
 use wharf_tests::{ServerOptions, TestServer};
 
 use crate::client::{eventually, soon, wharf};
@@ -35,6 +37,46 @@ async fn is_listed(server: &TestServer) -> bool {
         Some(MessageResponse::ListServicesResponse(list)) => list.service.iter().any(|service| service.name == SERVICE),
         other => panic!("{other:?}"),
     }
+}
+
+async fn state(server: &TestServer) -> Result<String, Code> {
+    let question = GetModuleRequest { id: "greeter".to_owned() };
+    let answer = HostClient::new(plain(server.management()).await).get_module(question).await;
+    answer.map(|answer| answer.into_inner().state).map_err(|status| status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_over_grpc_is_on_the_management_listener_alone() {
+    let server = TestServer::start(ServerOptions {
+        modules: &["greeter"],
+        ..ServerOptions::default()
+    });
+    assert_eq!(state(&server).await.as_deref(), Ok("running"));
+    let mut management = HostClient::new(plain(server.management()).await);
+    let routes = management.list_routes(ListRoutesRequest {}).await.unwrap().into_inner().routes;
+    assert!(
+        routes
+            .iter()
+            .any(|route| route.module == "greeter" && route.lane == "grpc" && route.policy == "public"),
+        "{routes:?}"
+    );
+    let status = management.get_status(GetStatusRequest {}).await.unwrap().into_inner();
+    assert!(
+        status.ready && status.generations_loaded == 1 && status.modules.len() == 1,
+        "{status:?}"
+    );
+    let unknown = management
+        .get_module(GetModuleRequest { id: "nobody".to_owned() })
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    let public = HostClient::new(plain(server.http()).await)
+        .get_status(GetStatusRequest {})
+        .await
+        .unwrap_err();
+    assert_eq!(public.code(), Code::Unimplemented);
+    wharf(&server, &["modules", "disable", "greeter"]).await.unwrap();
+    assert_eq!(state(&server).await.as_deref(), Ok("disabled"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,15 @@
 //! Migrations of the host's own tables: forward only, each in the transaction that records it.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::sqlite_state::unavailable;
+#[cfg(feature = "postgres")]
+pub(super) use postgres::{check as check_postgres, run as run_postgres};
+
+use super::state_tables::unavailable;
 use crate::ports::state::StateError;
 
 /// One step. An applied one is never edited.
@@ -17,12 +23,19 @@ pub(super) struct Migration {
 /// Version, name and checksum of an applied step.
 type Row = (i64, String, String);
 
-/// All steps, oldest first.
-pub(super) const ALL: &[Migration] = &[Migration {
-    version: 1,
-    name: "state",
-    sql: include_str!("migrations/0001_state.sql"),
-}];
+/// All steps for SQLite, oldest first.
+pub(super) const SQLITE: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "state",
+        sql: include_str!("migrations/0001_state.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "signals_and_secrets",
+        sql: include_str!("migrations/0002_signals_and_secrets.sql"),
+    },
+];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS wharf_schema (
     version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL

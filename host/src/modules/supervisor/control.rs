@@ -234,6 +234,7 @@ impl Supervisor {
         change(&mut desired);
         self.0.state.set_desired(id, &desired).await.map_err(|e| internal(&e))?;
         self.slot(id).set_desired(desired);
+        self.tell_nodes().await;
         Ok(())
     }
 }

@@ -147,6 +147,11 @@ impl Slot {
         self.life().running.is_some()
     }
 
+    /// What this node last knew to be wanted.
+    pub(super) fn desired(&self) -> Desired {
+        self.life().desired.clone()
+    }
+
     pub(super) fn set_desired(&self, desired: Desired) {
         self.life().desired = desired;
     }

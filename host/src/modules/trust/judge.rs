@@ -6,7 +6,7 @@ use semver::Version;
 
 use super::envelope::{Claims, Envelope};
 use super::key::public_key;
-use super::{TrustMode, TrustPolicy, TrustedKey};
+use super::{TrustKey, TrustMode, TrustPolicy};
 use crate::domain::finding::Finding;
 use crate::domain::finding::kind;
 use crate::modules::place::hex;
@@ -103,7 +103,7 @@ impl TrustPolicy {
     }
 }
 
-fn check_key(key: &TrustedKey, now: Timestamp) -> Result<(), Finding> {
+fn check_key(key: &TrustKey, now: Timestamp) -> Result<(), Finding> {
     if key.revoked {
         return Err(Finding::new(&kind::KEY_REVOKED, format!("key {:?} was revoked", key.id)));
     }
@@ -122,7 +122,7 @@ fn check_key(key: &TrustedKey, now: Timestamp) -> Result<(), Finding> {
     Ok(())
 }
 
-fn check_time(key: &TrustedKey, signed: Timestamp, now: Timestamp) -> Result<(), Finding> {
+fn check_time(key: &TrustKey, signed: Timestamp, now: Timestamp) -> Result<(), Finding> {
     let future = now.saturating_add(CLOCK_SKEW).is_ok_and(|latest| signed > latest);
     let before = key.not_before.is_some_and(|from| signed < from);
     if future || before {

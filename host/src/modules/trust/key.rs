@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::TrustedKey;
+use super::TrustKey;
 use super::envelope::{Claims, Envelope, SIGNATURE_SUFFIX};
 use crate::domain::finding::Finding;
 use crate::modules::inspect::{InspectRules, inspect};
@@ -166,9 +166,9 @@ impl KeyPair {
 
     /// The public part, as it stands in the configuration of hosts.
     #[must_use]
-    pub fn public(&self) -> TrustedKey {
+    pub fn public(&self) -> TrustKey {
         let public = STANDARD.encode(self.signing.verifying_key().as_bytes());
-        TrustedKey {
+        TrustKey {
             id: self.id.clone(),
             public,
             not_before: None,

@@ -1,0 +1,1 @@
+//! The engine as every database must run it.
