@@ -24,7 +24,7 @@ pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Secrets, Shutdown,
-    Signals, Tls,
+    Signals, SpaceDurability, SpaceRoles, Spaces, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 

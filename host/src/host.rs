@@ -25,6 +25,7 @@ use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::security::{Gatekeeper, PublicOnly};
 use crate::services::{Backends, ErrorSink, Shared, Spans};
@@ -59,6 +60,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     supervisor: Supervisor,
+    databases: Arc<dyn Databases>,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
@@ -80,6 +82,7 @@ impl Host {
         let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(PublicOnly);
         let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
         let runtime = tokio::runtime::Handle::current();
+        let databases = Arc::clone(&parts.backends.databases);
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -94,6 +97,7 @@ impl Host {
         let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
         Ok(Self(Arc::new(Inner {
             supervisor,
+            databases,
             routes,
             log: parts.log,
             metrics: parts.metrics,
@@ -203,6 +207,18 @@ impl Host {
 }
 
 impl Control for Host {
+    fn databases(&self) -> Answer<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let all = self.0.databases.status().await;
+            all.map_err(|error| ControlError {
+                code: "internal".to_owned(),
+                message: error.to_string(),
+                hint: "the host's log has more".to_owned(),
+                findings: Vec::new(),
+            })
+        })
+    }
+
     fn status(&self) -> Answer<'_, HostStatus> {
         let status = self.host_status();
         Box::pin(async { Ok(status) })

@@ -171,12 +171,14 @@ pub struct Shutdown {
     pub deadline: Period,
 }
 
-/// The host's own database.
+/// The databases: the host's own, and those of modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// `sqlite://PATH`, or `postgres://USER@HOST/DATABASE`, which several nodes may share. Default: `host.sqlite` in `data_dir`.
     pub url: Option<Secret>,
+    /// Where modules keep their data: in SQLite files in `data_dir`, or in schemas of `url` when that is PostgreSQL.
+    pub modules: Spaces,
 }
 
 impl Http {

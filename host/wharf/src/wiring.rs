@@ -4,6 +4,7 @@ mod background;
 mod listeners;
 mod settings;
 mod signals;
+mod spaces;
 mod stores;
 mod welcome;
 

@@ -33,6 +33,8 @@ pub struct Spaces {
     pub slow_query: Period,
     /// Arguments of one statement, and rows of one answer, together; more rows are for cursors.
     pub max_bytes: ByteSize,
+    /// How large the SQLite file of one module may become. 0 B: as large as the disk.
+    pub max_size: ByteSize,
 }
 
 /// How PostgreSQL keeps a module in its schema.
@@ -76,6 +78,7 @@ impl Default for Spaces {
             idle_timeout: Period::secs(300),
             slow_query: Period(std::time::Duration::from_millis(500)),
             max_bytes: ByteSize::mib(64),
+            max_size: ByteSize(0),
         }
     }
 }

@@ -11,6 +11,7 @@ mod moment;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sight;
 mod sql;
 mod sqlite;
 mod transaction;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use wharf_host::config::Config;
-use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
+use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::StateStore;
@@ -26,7 +26,7 @@ struct State {
 }
 
 /// Opens everything. Only the state database must answer now; what else is away is connected when it comes.
-pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<Stores> {
+pub(super) async fn open(config: &Config, metrics: &Metrics) -> anyhow::Result<Stores> {
     let mut state = open_state(config).await?;
     if let Some(url) = &config.signals.redis_url {
         let waker = RedisWaker::start(url.reveal(), &config.cache.prefix).context("signals.redis_url")?;
@@ -37,11 +37,7 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
         state: state.store,
         backends: Backends {
             signals,
-            databases: Arc::new(SqliteSpaces::new(
-                config.data_dir.join("modules"),
-                Limits::default(),
-                Durability::default(),
-            )),
+            databases: super::spaces::databases(config, metrics)?,
             ..Backends::in_memory()
         },
         error_sinks: Vec::new(),

@@ -21,7 +21,8 @@ use self::roles::Role;
 use super::executor::Executor as SpaceExecutor;
 use super::limits::Limits;
 use crate::config::is_module_id;
-use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space};
+use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space, SpaceStatus};
+use crate::telemetry::Metrics;
 
 /// How a module is kept in its schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,15 +59,10 @@ pub struct PgSpaces {
     primary: PgConnectOptions,
     replica: Option<PgConnectOptions>,
     spaces: Mutex<HashMap<String, Arc<OnceCell<Opened>>>>,
+    metrics: Option<Metrics>,
 }
 
-/// A space, and how it is kept apart.
-#[derive(Clone)]
-struct Opened {
-    space: Arc<SpaceExecutor<PgEngine>>,
-    #[allow(dead_code, reason = "shown by the status")]
-    role: Role,
-}
+type Opened = Arc<SpaceExecutor<PgEngine>>;
 
 impl PgSpaces {
     /// Connects to nothing yet.
@@ -74,19 +70,38 @@ impl PgSpaces {
     /// # Errors
     /// When an address or the prefix cannot be read; the message holds neither.
     pub fn new(settings: PgSettings) -> Result<Self, DbError> {
-        let good = |prefix: &str| prefix.len() <= 16 && prefix.starts_with(|c: char| c.is_ascii_lowercase()) && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let good = |prefix: &str| {
+            prefix.len() <= 16
+                && prefix.starts_with(|c: char| c.is_ascii_lowercase())
+                && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
         if !good(&settings.prefix) {
-            let message = format!("found database.modules.prefix {:?}, expected a-z, 0-9 and _, a letter first, at most 16", settings.prefix);
+            let message = format!(
+                "found database.modules.prefix {:?}, expected a-z, 0-9 and _, a letter first, at most 16",
+                settings.prefix
+            );
             return Err(DbError::new(DbErrorKind::Refused, message));
         }
         let primary = options(&settings.url, "database.url")?;
-        let replica = settings.replica.as_deref().map(|url| options(url, "database.modules.replica_url")).transpose()?;
+        let replica = settings
+            .replica
+            .as_deref()
+            .map(|url| options(url, "database.modules.replica_url"))
+            .transpose()?;
         Ok(Self {
             settings,
             primary,
             replica,
             spaces: Mutex::default(),
+            metrics: None,
         })
+    }
+
+    /// Shows its numbers there.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
     }
 
     async fn open(&self, module: &str) -> Result<Opened, DbError> {
@@ -109,19 +124,25 @@ impl PgSpaces {
                 ("standard_conforming_strings", "on".to_owned()),
                 ("statement_timeout", limits.statement_timeout.as_millis().to_string()),
                 // Only if this host were gone without a word: it ends old transactions before.
-                ("idle_in_transaction_session_timeout", (limits.transaction_age + Duration::from_secs(60)).as_millis().to_string()),
+                (
+                    "idle_in_transaction_session_timeout",
+                    (limits.transaction_age + Duration::from_secs(60)).as_millis().to_string(),
+                ),
             ]);
-            if read_only { options.options([("default_transaction_read_only", "on")]) } else { options }
+            if read_only {
+                options.options([("default_transaction_read_only", "on")])
+            } else {
+                options
+            }
         };
         let engine = PgEngine {
             primary: session(&self.primary, false),
             replica: session(self.replica.as_ref().unwrap_or(&self.primary), true),
             limits,
+            kept_by: role.kept_by(&name),
+            schema: name,
         };
-        Ok(Opened {
-            space: Arc::new(SpaceExecutor::new(engine, module, limits)),
-            role,
-        })
+        Ok(Arc::new(SpaceExecutor::new(engine, module, limits, self.metrics.as_ref())))
     }
 
     /// Makes the schema and the role, if they are not there.
@@ -150,7 +171,19 @@ impl Databases for PgSpaces {
             }
             let cell = Arc::clone(self.spaces.lock().await.entry(module.to_owned()).or_default());
             let opened = cell.get_or_try_init(|| self.open(module)).await?;
-            Ok(Arc::clone(&opened.space) as Arc<dyn Space>)
+            Ok(Arc::clone(opened) as Arc<dyn Space>)
+        })
+    }
+
+    fn status(&self) -> DbFuture<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let cells: Vec<_> = self.spaces.lock().await.values().cloned().collect();
+            let mut all = Vec::new();
+            for space in cells.iter().filter_map(|cell| cell.get()) {
+                all.push(space.status().await);
+            }
+            all.sort_by(|a, b| a.module.cmp(&b.module));
+            Ok(all)
         })
     }
 }
@@ -163,7 +196,12 @@ impl std::fmt::Debug for PgSpaces {
 
 fn options(url: &str, key: &str) -> Result<PgConnectOptions, DbError> {
     let options = PgConnectOptions::from_str(url);
-    let options = options.map_err(|_| DbError::new(DbErrorKind::Refused, format!("{key} cannot be read, expected postgres://USER:PASSWORD@HOST/DATABASE")))?;
+    let options = options.map_err(|_| {
+        DbError::new(
+            DbErrorKind::Refused,
+            format!("{key} cannot be read, expected postgres://USER:PASSWORD@HOST/DATABASE"),
+        )
+    })?;
     Ok(options.disable_statement_logging())
 }
 

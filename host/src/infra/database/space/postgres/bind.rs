@@ -141,7 +141,9 @@ fn array(args: &mut PgArguments, kind: Kind, values: Option<&[Value]>) -> Result
             other => Err(not_a("bytes", other)),
         }),
         Kind::JSON => elements(args, values, |value| {
-            let json = value.as_text().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+            let json = value
+                .as_text()
+                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
             json.ok_or_else(|| not_a("JSON", value))
         }),
         Kind::DATE => elements(args, values, |value| match value {

@@ -21,6 +21,10 @@ pub(super) struct PgEngine {
     /// For reading only.
     pub(super) replica: PgConnectOptions,
     pub(super) limits: Limits,
+    /// Name of the schema.
+    pub(super) schema: String,
+    /// What keeps others out.
+    pub(super) kept_by: String,
 }
 
 /// A connection to it.
@@ -48,7 +52,10 @@ impl Engine for PgEngine {
     async fn connect(&self, lane: Lane) -> Result<PgConn, DbError> {
         let conn = connect(self.options(lane)).await;
         let mut conn = conn.inspect_err(|error| tracing::debug!(error = %error, "no connection to PostgreSQL"))?;
-        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut conn).await.map_err(fault::of)?;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut conn)
+            .await
+            .map_err(fault::of)?;
         Ok(PgConn {
             conn,
             pid,
@@ -79,7 +86,12 @@ impl Engine for PgEngine {
         }
     }
 
-    async fn stream<'c>(&'c self, conn: &'c mut PgConn, statement: &'c Statement, to: &'c mpsc::Sender<Result<Rows, DbError>>) -> Option<DbError> {
+    async fn stream<'c>(
+        &'c self,
+        conn: &'c mut PgConn,
+        statement: &'c Statement,
+        to: &'c mpsc::Sender<Result<Rows, DbError>>,
+    ) -> Option<DbError> {
         stream(conn, statement, to).await.err()
     }
 
@@ -118,6 +130,24 @@ impl Engine for PgEngine {
     async fn alive<'c>(&'c self, conn: &'c mut PgConn) -> bool {
         let answer = tokio::time::timeout(Duration::from_secs(2), conn.conn.ping()).await;
         matches!(answer, Ok(Ok(())))
+    }
+
+    fn place(&self) -> (String, String) {
+        (format!("schema {}", self.schema), self.kept_by.clone())
+    }
+
+    async fn size(&self) -> Option<u64> {
+        let ask = async {
+            let mut conn = connect(&self.primary).await.ok()?;
+            let all = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relnamespace = to_regnamespace($1)::oid AND relkind IN ('r', 'm')";
+            let size: i64 = sqlx::query_scalar(all)
+                .bind(format!("\"{}\"", self.schema))
+                .fetch_one(&mut conn)
+                .await
+                .ok()?;
+            u64::try_from(size).ok()
+        };
+        tokio::time::timeout(CONNECT, ask).await.ok().flatten()
     }
 }
 
@@ -167,8 +197,13 @@ impl PgEngine {
 /// A connection within the time for it.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DbError> {
     let made = tokio::time::timeout(CONNECT, options.connect()).await;
-    made.map_err(|_| DbError::new(DbErrorKind::Unavailable, format!("PostgreSQL did not answer within {} ms", CONNECT.as_millis())))?
-        .map_err(fault::of)
+    made.map_err(|_| {
+        DbError::new(
+            DbErrorKind::Unavailable,
+            format!("PostgreSQL did not answer within {} ms", CONNECT.as_millis()),
+        )
+    })?
+    .map_err(fault::of)
 }
 
 fn begin_sql(begin: Begin) -> String {

@@ -24,7 +24,9 @@ fn of_server(error: &PgDatabaseError) -> DbError {
     let code = error.code();
     let kind = kind_of(code);
     let message = match kind {
-        DbErrorKind::Full => "the disk of the database is full: nothing of this statement was kept; free some room and try again".to_owned(),
+        DbErrorKind::Full => {
+            "the disk of the database is full: nothing of this statement was kept; free some room and try again".to_owned()
+        }
         DbErrorKind::Timeout => "the statement took longer than database.modules.statement_timeout and was stopped".to_owned(),
         // What could not be read is repeated after a colon: it may be an argument.
         _ if code.starts_with("22") => error.message().split(": \"").next().unwrap_or_default().to_owned(),
@@ -64,7 +66,6 @@ fn kind_of(code: &str) -> DbErrorKind {
         },
     }
 }
-
 
 /// Whether a statement failed only since its table has changed after it was prepared.
 pub(super) fn is_stale_plan(error: &DbError) -> bool {

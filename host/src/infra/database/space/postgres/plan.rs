@@ -8,10 +8,27 @@ use super::super::sql::{Token, statements};
 use crate::ports::database::{DbError, DbErrorKind, Dialect};
 
 /// Objects that belong to the whole server or to other spaces.
-const NOT_OWN: &[&str] = &["ROLE", "USER", "GROUP", "DATABASE", "TABLESPACE", "SUBSCRIPTION", "SYSTEM", "SCHEMA", "SERVER", "FOREIGN"];
+const NOT_OWN: &[&str] = &[
+    "ROLE",
+    "USER",
+    "GROUP",
+    "DATABASE",
+    "TABLESPACE",
+    "SUBSCRIPTION",
+    "SYSTEM",
+    "SCHEMA",
+    "SERVER",
+    "FOREIGN",
+];
 
 /// Functions that leave something in the session.
-const SESSION: &[&str] = &["set_config", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"];
+const SESSION: &[&str] = &[
+    "set_config",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+];
 
 /// Looks at a text.
 pub(super) fn plan(sql: &str) -> Result<Plan, DbError> {
@@ -33,7 +50,11 @@ fn effect(statement: &[Token<'_>]) -> Result<Effect, DbError> {
     let Some(Token::Word(first)) = statement.iter().find(|token| **token != Token::Symbol(b'(')) else {
         return Ok(Effect::Read);
     };
-    let own_transactions = || refused(format!("{first} in a statement: begin, commit and roll back through the database handle"));
+    let own_transactions = || {
+        refused(format!(
+            "{first} in a statement: begin, commit and roll back through the database handle"
+        ))
+    };
     Ok(match first.to_ascii_uppercase().as_str() {
         "SELECT" | "VALUES" | "TABLE" | "SHOW" | "EXPLAIN" => Effect::Read,
         "WITH" if statement.iter().any(|token| token.is_any(&["INSERT", "UPDATE", "DELETE", "MERGE"])) => Effect::Change,
@@ -42,7 +63,9 @@ fn effect(statement: &[Token<'_>]) -> Result<Effect, DbError> {
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "PREPARE" => return Err(own_transactions()),
         "SET" => set(statement)?,
         "RESET" | "DISCARD" | "DEALLOCATE" | "LISTEN" | "UNLISTEN" | "LOAD" | "COPY" | "REASSIGN" => {
-            return Err(refused(format!("{first} changes the connection for those who have it next, or reaches out of the space")));
+            return Err(refused(format!(
+                "{first} changes the connection for those who have it next, or reaches out of the space"
+            )));
         }
         "CREATE" | "ALTER" | "DROP" if is_not_own(statement) => {
             return Err(refused(format!("{first} of something that is not in the module's own schema")));
@@ -125,7 +148,13 @@ mod tests {
 
     #[test]
     fn what_stays_in_a_session_stains_it() {
-        for sql in ["CREATE TEMP TABLE t (a int)", "SELECT 1 INTO TEMP t", "SELECT pg_advisory_lock(1)", "DO $$ BEGIN END $$", "SELECT set_config('a', 'b', false)"] {
+        for sql in [
+            "CREATE TEMP TABLE t (a int)",
+            "SELECT 1 INTO TEMP t",
+            "SELECT pg_advisory_lock(1)",
+            "DO $$ BEGIN END $$",
+            "SELECT set_config('a', 'b', false)",
+        ] {
             assert!(plan(sql).unwrap().stains, "{sql}");
         }
         assert!(!plan("SELECT pg_advisory_xact_lock(1)").unwrap().stains);

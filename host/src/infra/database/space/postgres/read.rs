@@ -38,10 +38,19 @@ fn value_of(row: &PgRow, index: usize, wanted: Kind) -> Result<Value, DbError> {
         return array(&raw, base(element), wanted);
     }
     if raw.is_null() {
-        return Ok(Value::Null(if wanted == Kind::NATURAL { natural(info).unwrap_or(wanted) } else { wanted }));
+        return Ok(Value::Null(if wanted == Kind::NATURAL {
+            natural(info).unwrap_or(wanted)
+        } else {
+            wanted
+        }));
     }
     let kind = match wanted {
-        Kind::NATURAL => natural(info).ok_or_else(|| wrong(format!("found {}, which has no form here: cast it to text in the statement", info.name())))?,
+        Kind::NATURAL => natural(info).ok_or_else(|| {
+            wrong(format!(
+                "found {}, which has no form here: cast it to text in the statement",
+                info.name()
+            ))
+        })?,
         wanted => wanted,
     };
     scalar(raw, info, kind)
@@ -125,7 +134,10 @@ fn integer(found: i64, kind: Kind) -> Result<Value, DbError> {
         _ => (i64::MIN, i64::MAX),
     };
     if found < low || found > high {
-        return Err(wrong(format!("found an integer outside of {low} to {high}, expected {}", kind_name(kind))));
+        return Err(wrong(format!(
+            "found an integer outside of {low} to {high}, expected {}",
+            kind_name(kind)
+        )));
     }
     Ok(match kind {
         Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => Value::Uint(kind, found.unsigned_abs()),
@@ -146,9 +158,9 @@ fn number(raw: &PgValueRef<'_>) -> Result<i64, DbError> {
 
 fn decimal(raw: PgValueRef<'_>) -> Result<Value, DbError> {
     let number = <Decimal as Decode<Postgres>>::decode(raw);
-    number
-        .map(moment::of_decimal)
-        .map_err(|_| wrong("found a number that is none or has more than 28 digits, expected a decimal: round it in the statement".to_owned()))
+    number.map(moment::of_decimal).map_err(|_| {
+        wrong("found a number that is none or has more than 28 digits, expected a decimal: round it in the statement".to_owned())
+    })
 }
 
 fn date(raw: &PgValueRef<'_>) -> Result<Value, DbError> {
@@ -216,9 +228,16 @@ fn array(raw: &PgValueRef<'_>, element: &PgTypeInfo, wanted: Kind) -> Result<Val
         Kind::DECIMAL => elements::<Decimal>(raw, |value| Ok(moment::of_decimal(value))),
         _ => Err(wrong(format!("found an array of {}, which has no form here", element.name()))),
     }?;
-    let values = values.into_iter().map(|value| value.unwrap_or(Value::Null(kind))).collect::<Vec<_>>();
+    let values = values
+        .into_iter()
+        .map(|value| value.unwrap_or(Value::Null(kind)))
+        .collect::<Vec<_>>();
     if values.iter().any(|value| !is_of(value, kind)) {
-        return Err(wrong(format!("found an array of {}, expected one of {}", element.name(), kind_name(kind))));
+        return Err(wrong(format!(
+            "found an array of {}, expected one of {}",
+            element.name(),
+            kind_name(kind)
+        )));
     }
     Ok(Value::Array(kind, Some(values)))
 }

@@ -20,6 +20,17 @@ pub(super) enum Role {
     None(String),
 }
 
+impl Role {
+    /// In the words of the status.
+    pub(super) fn kept_by(&self, name: &str) -> String {
+        match self {
+            Self::Login { .. } => format!("login as role {name}"),
+            Self::Set => format!("role {name}, taken after login: statements that change it are refused"),
+            Self::None(why) => format!("search_path alone: {why}"),
+        }
+    }
+}
+
 /// Rounds of PBKDF2 in a verifier, PostgreSQL's own default.
 const ROUNDS: u32 = 4_096;
 
@@ -81,7 +92,11 @@ async fn login(conn: &mut PgConnection, host: &PgConnectOptions, name: &str) -> 
         return Ok(password);
     }
     // Only the verifier goes to the server and into its log.
-    let how = if password.is_empty() { "NULL".to_owned() } else { format!("'{}'", verifier(&password)?) };
+    let how = if password.is_empty() {
+        "NULL".to_owned()
+    } else {
+        format!("'{}'", verifier(&password)?)
+    };
     say(conn, format!("ALTER ROLE \"{name}\" LOGIN PASSWORD {how}")).await?;
     engine::connect(&options).await.map(|_| password)
 }
@@ -141,7 +156,10 @@ mod tests {
 
     #[test]
     fn the_mac_is_that_of_rfc_4231() {
-        let hex: String = hmac(b"Jefe", b"what do ya want for nothing?").iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = hmac(b"Jefe", b"what do ya want for nothing?")
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 

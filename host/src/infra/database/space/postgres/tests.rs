@@ -1,6 +1,12 @@
 //! Spaces in a real PostgreSQL: the shared contract, and what is PostgreSQL's own. `make test-servers` runs them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use wharf_plugin_api::sql::{Kind, Statement, Value};
 
@@ -55,7 +61,10 @@ async fn a_module_cannot_read_the_schema_of_another() {
     // Not by a way that no word in the statement tells of, either.
     let sneak = format!("DO $$ BEGIN EXECUTE 'SET ROLE \"{schema}\"'; END $$");
     assert_eq!(other.execute_raw(On::Pool, &sneak).await.unwrap_err().kind, DbErrorKind::Refused);
-    let who = one.query(On::Pool, &sql("SELECT session_user::text, current_setting('search_path')")).await.unwrap();
+    let who = one
+        .query(On::Pool, &sql("SELECT session_user::text, current_setting('search_path')"))
+        .await
+        .unwrap();
     assert_eq!(who.values[0].as_text().unwrap(), schema);
     assert_eq!(who.values[1].as_text().unwrap(), schema);
 }
@@ -71,24 +80,39 @@ async fn enums_arrays_and_domains_come_back() {
     let some = |kind, values: Vec<Value>| Value::Array(kind, Some(values));
     let args = vec![
         Value::Enum("mood".to_owned(), Some("ok".to_owned())),
-        some(Kind::ENUM, vec![Value::Enum("mood".to_owned(), Some("sad".to_owned())), Value::Enum("mood".to_owned(), None)]),
+        some(
+            Kind::ENUM,
+            vec![
+                Value::Enum("mood".to_owned(), Some("sad".to_owned())),
+                Value::Enum("mood".to_owned(), None),
+            ],
+        ),
         some(Kind::I64, vec![Value::int(1), Value::Null(Kind::I64)]),
         some(Kind::TEXT, Vec::new()),
         Value::Int(Kind::I32, 7),
         Value::Array(Kind::UUID, None),
     ];
-    let insert = Statement::new("INSERT INTO t VALUES ($1, CAST($2 AS mood[]), $3, $4, $5, $6) RETURNING *", args.clone());
+    let insert = Statement::new(
+        "INSERT INTO t VALUES ($1, CAST($2 AS mood[]), $3, $4, $5, $6) RETURNING *",
+        args.clone(),
+    );
     let rows = space.query(On::Pool, &insert).await.unwrap();
     let expected = [
         Value::Enum("mood".to_owned(), Some("ok".to_owned())),
-        some(Kind::ENUM, vec![Value::Enum("mood".to_owned(), Some("sad".to_owned())), Value::Null(Kind::ENUM)]),
+        some(
+            Kind::ENUM,
+            vec![Value::Enum("mood".to_owned(), Some("sad".to_owned())), Value::Null(Kind::ENUM)],
+        ),
         some(Kind::I64, vec![Value::int(1), Value::Null(Kind::I64)]),
         some(Kind::TEXT, Vec::new()),
         Value::Int(Kind::I32, 7),
         Value::Array(Kind::UUID, None),
     ];
     assert_eq!(rows.values, expected);
-    let infinite = space.query(On::Pool, &sql("SELECT 'infinity'::timestamptz AS never")).await.unwrap_err();
+    let infinite = space
+        .query(On::Pool, &sql("SELECT 'infinity'::timestamptz AS never"))
+        .await
+        .unwrap_err();
     assert_eq!(infinite.kind, DbErrorKind::Type);
     let unknown = space.query(On::Pool, &sql("SELECT '1 day'::interval AS span")).await.unwrap_err();
     assert!(unknown.message.contains("cast it to text"), "{unknown}");
@@ -98,7 +122,10 @@ async fn enums_arrays_and_domains_come_back() {
 async fn a_statement_is_not_spoiled_by_a_table_that_changed() {
     let spaces = PgSpaces::new(settings()).unwrap();
     let space = spaces.space(&format!("{}x", fresh())).await.unwrap();
-    space.execute_raw(On::Pool, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await.unwrap();
+    space
+        .execute_raw(On::Pool, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
     let all = sql("SELECT * FROM t");
     assert_eq!(space.query(On::Pool, &all).await.unwrap().columns, ["a"]);
     space.execute_raw(On::Pool, "ALTER TABLE t ADD COLUMN b text").await.unwrap();
@@ -107,12 +134,18 @@ async fn a_statement_is_not_spoiled_by_a_table_that_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_use_leaves_in_a_session_never_reaches_the_next() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
     let spaces = PgSpaces::new(PgSettings { limits, ..settings() }).unwrap();
     let space = spaces.space(&format!("{}x", fresh())).await.unwrap();
     space.execute_raw(On::Pool, "CREATE TEMP TABLE passing (a int)").await.unwrap();
     assert!(space.query(On::Pool, &sql("SELECT * FROM passing")).await.is_err());
-    space.execute_raw(On::Pool, "SELECT set_config('work_mem', '1MB', false)").await.unwrap();
+    space
+        .execute_raw(On::Pool, "SELECT set_config('work_mem', '1MB', false)")
+        .await
+        .unwrap();
     let kept = space.query(On::Pool, &sql("SELECT current_setting('work_mem')")).await.unwrap();
     assert_ne!(kept.values[0].as_text().unwrap(), "1MB");
     let tx = space.begin(Begin::default()).await.unwrap();
@@ -133,7 +166,10 @@ async fn a_long_statement_ends_in_time_and_a_dropped_one_is_stopped() {
     let space = spaces.space(&format!("{}x", fresh())).await.unwrap();
     let error = space.query(On::Pool, &sql("SELECT pg_sleep(20)::text")).await.unwrap_err();
     assert_eq!(error.kind, DbErrorKind::Timeout);
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
     let spaces = PgSpaces::new(PgSettings { limits, ..settings() }).unwrap();
     let space = spaces.space(&format!("{}y", fresh())).await.unwrap();
     let long = sql("SELECT pg_sleep(20)::text");
@@ -153,8 +189,12 @@ async fn connections_that_the_server_closed_are_replaced() {
     // As after a restart of the server: every session of this module is gone.
     let host = engine::connect(&options(&settings().url, "").unwrap()).await;
     let mut host = host.unwrap();
-    let name = space.query(On::Pool, &sql("SELECT current_setting('application_name')")).await.unwrap();
-    let kill = sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1").bind(name.values[0].as_text().unwrap().to_owned());
+    let name = space
+        .query(On::Pool, &sql("SELECT current_setting('application_name')"))
+        .await
+        .unwrap();
+    let kill = sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1")
+        .bind(name.values[0].as_text().unwrap().to_owned());
     host.execute(kill).await.unwrap();
     let error = space.execute(On::Tx(tx), &sql("INSERT INTO t VALUES (2)")).await.unwrap_err();
     assert_eq!(error.kind, DbErrorKind::Unavailable);
