@@ -2,6 +2,7 @@
 
 mod cache;
 mod database;
+mod work;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, Errors, Secrets, Signals};
 pub use database::{SpaceDurability, SpaceRoles, Spaces};
+pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};
 use crate::domain::trust::TrustPolicy;

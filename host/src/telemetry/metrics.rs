@@ -135,13 +135,13 @@ impl Metrics {
         self.counter(key(name, labels))
     }
 
-    /// As [`Metrics::own_counter`], something that goes up and down.
+    /// A gauge of the host itself.
     #[must_use]
     pub fn own_gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
         self.gauge(key(name, labels))
     }
 
-    /// As [`Metrics::own_counter`], durations in seconds or sizes in bytes.
+    /// A histogram of the host itself.
     #[must_use]
     pub fn own_histogram(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
         self.histogram(key(name, labels))

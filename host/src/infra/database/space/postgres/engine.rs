@@ -1,5 +1,6 @@
 //! How one schema is reached and used.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -38,6 +39,12 @@ pub(super) struct PgConn {
 
 /// A server that cannot be reached is given up after this.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Rows that are asked of a cursor of the server at once.
+const FETCHED: usize = 4 * BATCH_ROWS;
+
+/// Cursors of the server have names of their own.
+static NEXT_CURSOR: AtomicU64 = AtomicU64::new(1);
 
 /// What a dropped future left running may take so long before it is stopped.
 const QUIET: Duration = Duration::from_millis(100);
@@ -92,6 +99,10 @@ impl Engine for PgEngine {
         statement: &'c Statement,
         to: &'c mpsc::Sender<Result<Rows, DbError>>,
     ) -> Option<DbError> {
+        // What a server has begun to send must be read to its end, unless it is stopped; that would end a transaction.
+        if conn.in_transaction && self.plan(&statement.sql).is_ok_and(|plan| !plan.writes()) {
+            return walk(conn, statement, to).await.err();
+        }
         stream(conn, statement, to).await.err()
     }
 
@@ -260,4 +271,30 @@ async fn stream(conn: &mut PgConn, statement: &Statement, to: &mpsc::Sender<Resu
         drop(to.send(Ok(rows)).await);
     }
     Ok(())
+}
+
+/// Reads through a cursor of the server, which may be left at any row.
+async fn walk(conn: &mut PgConn, statement: &Statement, to: &mpsc::Sender<Result<Rows, DbError>>) -> Result<(), DbError> {
+    let name = format!("w{}", NEXT_CURSOR.fetch_add(1, Ordering::Relaxed));
+    let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {}", statement.sql);
+    let declare = sqlx::query_with(AssertSqlSafe(declare), bind::arguments(&statement.args)?).persistent(false);
+    declare.execute(&mut conn.conn).await.map_err(fault::of)?;
+    loop {
+        let fetch = sqlx::query(AssertSqlSafe(format!("FETCH {FETCHED} FROM {name}"))).persistent(false);
+        let found = fetch.fetch_all(&mut conn.conn).await.map_err(fault::of)?;
+        for batch in found.chunks(BATCH_ROWS) {
+            let mut rows = Rows::default();
+            for row in batch {
+                read::read(row, &statement.kinds, &mut rows)?;
+            }
+            if to.send(Ok(rows)).await.is_err() {
+                break;
+            }
+        }
+        if found.len() < FETCHED || to.is_closed() {
+            break;
+        }
+    }
+    let close = conn.conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("CLOSE {name}")))).await;
+    close.map(drop).map_err(fault::of)
 }
