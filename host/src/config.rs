@@ -24,7 +24,7 @@ pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Scheduler,
-    Secrets, Shutdown, Signals, Tls,
+    Secrets, Shutdown, Signals, SpaceDurability, SpaceRoles, Spaces, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 

@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod config;
 mod context;
+mod db;
 mod dev;
 mod doctor;
 mod exit;
@@ -65,6 +66,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Modules(args) => modules::run(args, context).await,
             Command::Routes => routes::run(context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
+            Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),

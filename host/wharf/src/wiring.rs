@@ -4,6 +4,7 @@ mod background;
 mod listeners;
 mod settings;
 mod signals;
+mod spaces;
 mod stores;
 mod welcome;
 
@@ -61,7 +62,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state,
         backends,
         error_sinks,
-    } = stores::open(&config, &options.load).await?;
+    } = stores::open(&config, &options.load, &metrics).await?;
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Routes,
     /// Show and run the migrations of modules
     Migrate(MigrateArgs),
+    /// Show the database spaces of modules
+    Db(DbArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
     /// Show or change log levels of the running host
@@ -154,6 +156,18 @@ pub(crate) enum MigrateCommand {
         /// Module id [default: all]
         module: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Place, size, connections and open transactions of every space used since the host started
+    Status,
 }
 
 #[derive(Debug, Args)]
