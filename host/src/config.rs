@@ -23,8 +23,8 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Secrets, Shutdown,
-    Signals, Tls,
+    Admin, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Scheduler,
+    Secrets, Shutdown, Signals, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -69,6 +69,12 @@ pub struct Config {
     /// The cache of modules.
     #[serde(default)]
     pub cache: Cache,
+    /// Events of modules.
+    #[serde(default)]
+    pub events: Events,
+    /// Jobs of modules.
+    #[serde(default)]
+    pub scheduler: Scheduler,
     /// How nodes tell each other what all must know.
     #[serde(default)]
     pub signals: Signals,
@@ -191,6 +197,8 @@ impl Default for Config {
             shutdown: Shutdown::default(),
             database: Database::default(),
             cache: Cache::default(),
+            events: Events::default(),
+            scheduler: Scheduler::default(),
             signals: Signals::default(),
             secrets: Secrets::default(),
             errors: Errors::default(),

@@ -26,8 +26,9 @@ use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::state::StateStore;
+use crate::ports::transport::Transport;
 use crate::security::{Gatekeeper, PublicOnly};
-use crate::services::{Backends, ErrorSink, Shared, Spans};
+use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
 /// How often gRPC health is brought up to date.
@@ -51,6 +52,8 @@ pub struct HostParts {
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
     /// The outside systems behind the core services.
     pub backends: Backends,
+    /// Carries events; without one the databases of the modules do.
+    pub transport: Option<Arc<dyn Transport>>,
 }
 
 /// A host. Clones are the same host.
@@ -59,6 +62,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     supervisor: Supervisor,
+    work: Work,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
@@ -81,6 +85,13 @@ impl Host {
         let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(PublicOnly);
         let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
         let runtime = tokio::runtime::Handle::current();
+        let mut backends = parts.backends;
+        let work = Work::on(
+            &mut backends,
+            &parts.config.node.name,
+            &parts.metrics,
+            settings::work(&parts.config, parts.transport),
+        );
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -88,7 +99,8 @@ impl Host {
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
             error_sinks: parts.error_sinks,
-            backends: parts.backends,
+            backends,
+            work: work.clone(),
             runtime: runtime.clone(),
         };
         let backends = shared.backends.clone();
@@ -96,6 +108,7 @@ impl Host {
         let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
         Ok(Self(Arc::new(Inner {
             supervisor,
+            work,
             routes,
             log: parts.log,
             metrics: parts.metrics,
@@ -204,6 +217,12 @@ impl Host {
     #[must_use]
     pub fn host_status(&self) -> HostStatus {
         self.0.supervisor.host_status()
+    }
+
+    /// Its events and jobs.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.0.work
     }
 
     /// The configuration in force.

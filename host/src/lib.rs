@@ -20,6 +20,8 @@ pub mod telemetry;
 
 pub mod failpoint;
 
+pub mod events;
+pub mod jobs;
 pub mod queue;
 
 pub mod host;

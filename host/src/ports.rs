@@ -6,3 +6,4 @@ pub mod database;
 pub mod secrets;
 pub mod signals;
 pub mod state;
+pub mod transport;

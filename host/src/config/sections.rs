@@ -1,6 +1,7 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
 mod cache;
+mod work;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, Errors, Secrets, Signals};
+pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};
 use crate::domain::trust::TrustPolicy;

@@ -74,6 +74,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         linked: linked_modules(),
         error_sinks,
         backends,
+        transport: None,
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;

@@ -144,6 +144,7 @@ impl Builder {
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
             backends: Backends::in_memory(),
+            transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
