@@ -23,8 +23,8 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Secrets, Shutdown,
-    Signals, Tls,
+    Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins,
+    Quarantine, S3, Secrets, Shutdown, Signals, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -66,6 +66,9 @@ pub struct Config {
     /// The host's own database.
     #[serde(default)]
     pub database: Database,
+    /// Blobs of modules.
+    #[serde(default)]
+    pub blobs: Blobs,
     /// The cache of modules.
     #[serde(default)]
     pub cache: Cache,
@@ -190,6 +193,7 @@ impl Default for Config {
             channel: Channel::default(),
             shutdown: Shutdown::default(),
             database: Database::default(),
+            blobs: Blobs::default(),
             cache: Cache::default(),
             signals: Signals::default(),
             secrets: Secrets::default(),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use wharf_plugin_api::root::Root_Ref;
 
+use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
 use crate::grpc::health::Health;
@@ -62,6 +63,7 @@ struct Inner {
     log: LogControl,
     metrics: Metrics,
     mesh: Arc<Mesh>,
+    backends: Backends,
     gatekeeper: Arc<dyn Gatekeeper>,
     health: Health,
     config: Mutex<Arc<Config>>,
@@ -86,7 +88,7 @@ impl Host {
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
             error_sinks: parts.error_sinks,
-            backends: parts.backends,
+            backends: parts.backends.clone(),
             runtime: runtime.clone(),
         };
         let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());
@@ -97,6 +99,7 @@ impl Host {
             log: parts.log,
             metrics: parts.metrics,
             mesh,
+            backends: parts.backends,
             gatekeeper,
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -134,6 +137,7 @@ impl Host {
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
+            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())))
     }
 
     /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.

@@ -1,5 +1,6 @@
 //! Adapters: a folder a port.
 
+pub mod blobs;
 pub mod database;
 pub mod signals;
 

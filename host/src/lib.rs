@@ -7,6 +7,8 @@ pub mod config;
 pub mod domain;
 pub mod ports;
 
+pub mod blobs;
+
 pub mod infra;
 pub mod modules;
 pub mod services;

@@ -1,5 +1,6 @@
 //! One trait a file for each outside system, each with an in-memory form.
 
+pub mod blobs;
 pub mod clock;
 pub mod database;
 pub mod secrets;

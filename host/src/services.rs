@@ -4,10 +4,12 @@
 //! file and a line in `plugin-api/src/services`, a file in the SDK.
 
 mod backends;
+mod blobs;
 mod channel;
 mod config;
 mod errors;
 mod health;
+mod hosted;
 mod log;
 mod metrics;
 mod runtime;
@@ -125,6 +127,7 @@ impl Provider {
         }
         use wharf_plugin_api::services as api;
         provide! {
+            blobs => api::blobs::BlobsRef;
             channel => api::channel::ChannelRef;
             config => api::config::ConfigRef;
             errors => api::errors::ErrorsRef;

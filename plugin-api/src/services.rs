@@ -5,6 +5,7 @@
 //! the host arrives as a [`Fault`](crate::Fault), or is swallowed where there is no result. To add a service: a file
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
+pub mod blobs;
 pub mod channel;
 pub mod config;
 pub mod database;
@@ -29,6 +30,7 @@ macro_rules! core_services {
 }
 
 core_services! {
+    "blobs", 1 => blobs::BlobsRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
     "database", 1 => database::DatabaseRef;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
+use crate::services::blobs::Blobs;
 use crate::services::channel::Channel;
 use crate::services::errors::Errors;
 use crate::services::events::Events;
@@ -59,6 +60,14 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `health = 1` under `[services]`.
     pub fn health(&self) -> Result<HealthChecks, Fault> {
         Ok(HealthChecks::new(self.core.import()?))
+    }
+
+    /// Blobs: bytes of any size under a key, in a space of the module's own.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `blobs = 1` under `[services]`.
+    pub fn blobs(&self) -> Result<Blobs, Fault> {
+        Ok(Blobs::new(self.core.import()?))
     }
 
     /// Reports of failures.

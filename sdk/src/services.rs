@@ -1,5 +1,6 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
+pub mod blobs;
 pub mod channel;
 #[cfg(feature = "database")]
 pub mod database;

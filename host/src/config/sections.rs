@@ -1,5 +1,6 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
+mod blobs;
 mod cache;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use blobs::{BlobStoreKind, Blobs, S3};
 pub use cache::{Cache, Errors, Secrets, Signals};
 
 use super::units::{ByteSize, Network, Period, Secret};

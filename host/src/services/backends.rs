@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::blobs::BlobStore;
 use crate::infra::database::SqliteSpaces;
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::database::Databases;
@@ -16,6 +17,8 @@ pub struct Backends {
     pub signals: Arc<dyn Signals>,
     /// Database spaces of modules.
     pub databases: Arc<dyn Databases>,
+    /// Blobs of modules.
+    pub blobs: BlobStore,
 }
 
 impl Backends {
@@ -26,6 +29,7 @@ impl Backends {
             clock: Arc::new(SystemClock),
             signals: Arc::new(MemorySignals::new()),
             databases: Arc::new(SqliteSpaces::in_memory()),
+            blobs: BlobStore::in_memory(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Builds a running host from a configuration: chooses the adapters, starts the parts, and stops them in order.
 
 mod background;
+mod blobs;
 mod listeners;
 mod settings;
 mod signals;

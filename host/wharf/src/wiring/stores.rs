@@ -42,6 +42,7 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
                 Limits::default(),
                 Durability::default(),
             )),
+            blobs: super::blobs::open(config)?,
             ..Backends::in_memory()
         },
         error_sinks: Vec::new(),
