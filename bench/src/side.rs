@@ -159,6 +159,7 @@ pub(crate) fn call_info() -> CallInfo {
         deadline: Instant::now().checked_add(Duration::from_secs(3600)),
         deadline_is_named: false,
         caller: None,
+        belongings: wharf_host::modules::belongings::Belongings::default(),
     }
 }
 

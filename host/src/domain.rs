@@ -3,6 +3,7 @@
 pub mod finding;
 pub mod graph;
 pub mod lifecycle;
+pub mod migration;
 pub mod route;
 pub mod status;
 pub mod trust;

@@ -14,6 +14,7 @@ use wharf_plugin_api::root::Root_Ref;
 
 use crate::blobs::SignedBlobs;
 use crate::config::Config;
+use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
 use crate::grpc::health::Health;
 use crate::grpc::surfaces::Surfaces;
@@ -238,6 +239,14 @@ impl Control for Host {
     fn rescan(&self) -> Answer<'_, Plan> {
         let renew = std::mem::take(&mut *self.0.renew.lock().unwrap_or_else(PoisonError::into_inner));
         Box::pin(self.0.supervisor.apply(Scope { renew, ..Scope::all() }))
+    }
+
+    fn migrations(&self) -> Answer<'_, Vec<MigrationRow>> {
+        Box::pin(self.0.supervisor.migrations())
+    }
+
+    fn migrate<'a>(&'a self, module: Option<&'a str>) -> Answer<'a, Vec<MigrationRow>> {
+        Box::pin(self.0.supervisor.migrate_now(module))
     }
 
     fn routes(&self) -> Answer<'_, Vec<RouteRow>> {

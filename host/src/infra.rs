@@ -1,6 +1,8 @@
 //! Adapters: a folder a port.
 
 pub mod blobs;
+#[cfg(feature = "redis")]
+pub mod cache;
 pub mod database;
 pub mod signals;
 

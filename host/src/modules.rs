@@ -22,6 +22,7 @@ pub mod open;
 pub mod mesh;
 pub mod supervisor;
 
+pub mod belongings;
 pub mod current;
 pub mod standing;
 pub mod visiting;

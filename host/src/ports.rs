@@ -1,6 +1,7 @@
 //! One trait a file for each outside system, each with an in-memory form.
 
 pub mod blobs;
+pub mod cache;
 pub mod clock;
 pub mod database;
 pub mod secrets;

@@ -5,17 +5,22 @@
 
 mod backends;
 mod blobs;
+mod cache;
 mod channel;
 mod config;
+pub(crate) mod database;
+mod entered;
 mod errors;
 mod health;
 mod hosted;
 mod log;
 mod metrics;
+pub mod migrations;
 mod runtime;
+mod secrets;
 mod spans;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wharf_manifest::Manifest;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
@@ -24,7 +29,7 @@ use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
 use wharf_plugin_api::object::{Interface, Room};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
-pub use backends::Backends;
+pub use backends::{Backends, CacheLimits};
 pub use channel::Channels;
 pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
@@ -65,6 +70,8 @@ struct Inner {
     shared: Shared,
     log: Arc<log::LogState>,
     runtime: Arc<runtime::TaskSet>,
+    /// Empty for a module that does not import `database`.
+    database: OnceLock<database::Holding>,
 }
 
 impl Provider {
@@ -80,7 +87,26 @@ impl Provider {
             shared,
             log,
             runtime: Arc::default(),
+            database: OnceLock::new(),
         }))
+    }
+
+    /// Gets what a service needs that cannot be had without waiting: before the module is made.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when an outside system does not answer.
+    pub(crate) async fn prepare(&self) -> Result<(), Fault> {
+        self.0.open_database().await
+    }
+
+    /// What the instance has of its database.
+    pub(crate) fn holding(&self) -> Option<&database::Holding> {
+        self.0.holding()
+    }
+
+    /// Rolls back and closes what the instance has open: it is quarantined and may never come back to do it.
+    pub(crate) fn let_go(&self) {
+        self.0.end_handles(false);
     }
 
     /// What crosses.
@@ -94,6 +120,7 @@ impl Provider {
         self.0.standing.retire();
         self.0.log.stop();
         self.0.runtime.abort_all();
+        self.0.end_handles(true);
     }
 
     fn declared(&self, name: &str, major: u16) -> Result<(), Fault> {
@@ -128,13 +155,16 @@ impl Provider {
         use wharf_plugin_api::services as api;
         provide! {
             blobs => api::blobs::BlobsRef;
+            cache => api::cache::CacheRef;
             channel => api::channel::ChannelRef;
             config => api::config::ConfigRef;
+            database => api::database::DatabaseRef;
             errors => api::errors::ErrorsRef;
             health => api::health::HealthRef;
             log => api::log::LogRef;
             metrics => api::metrics::MetricsRef;
             runtime => api::runtime::RuntimeRef;
+            secrets => api::secrets::SecretsRef;
         }
     }
 }

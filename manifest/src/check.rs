@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
-use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, prefix_fault};
+use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, is_word, prefix_fault};
 use crate::model::{Job, Manifest, Missed, Overlap, Panic, Permission, parse_time};
 use crate::problem::{Problem, code};
 use crate::schedule;
@@ -12,6 +12,8 @@ use crate::text::is_printable;
 
 /// Longest description, in characters.
 const MAX_DESCRIPTION: usize = 200;
+/// Longest name of a secret: it is a file name and part of the name of a variable.
+const MAX_SECRET: usize = 64;
 
 impl Manifest {
     /// Everything that is wrong with this manifest, in the order of its keys; empty when nothing is.
@@ -48,6 +50,7 @@ pub(crate) fn check(manifest: &Manifest) -> Vec<Problem> {
     check_permissions(manifest, out);
     check_events(manifest, out);
     check_jobs(&manifest.jobs, out);
+    check_cache_and_secrets(manifest, out);
     if manifest.config_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
         out.push(Problem::new(code::SCHEMA, "config_schema", "found a schema that is no JSON object"));
     }
@@ -217,6 +220,19 @@ fn is_zone_name(zone: &str) -> bool {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
     };
     !zone.is_empty() && zone.len() <= 64 && zone.split('/').all(is_part)
+}
+
+fn check_cache_and_secrets(manifest: &Manifest, out: &mut Vec<Problem>) {
+    if manifest.cache.version == 0 {
+        out.push(Problem::new(code::CACHE, "cache.version", "found 0, expected 1 or more"));
+    }
+    for (index, name) in manifest.secrets.names.iter().enumerate() {
+        if !is_word(name) || name.len() > MAX_SECRET {
+            let message = format!("found {name:?}, expected lower-case letters, digits and -, such as \"stripe-key\"");
+            out.push(Problem::new(code::SECRET, format!("secrets.names[{index}]"), message));
+        }
+    }
+    check_unique("secrets.names", "", manifest.secrets.names.iter().map(String::as_str), out);
 }
 
 fn check_description(path: &str, text: &str, out: &mut Vec<Problem>) {

@@ -19,8 +19,8 @@ pub fn root_symbol(id: &str) -> String {
     format!("wharf_root_v1_{}", id.replace('-', "_"))
 }
 
-/// A lower-case word: `[a-z][a-z0-9-]*`.
-fn is_word(word: &str) -> bool {
+/// A lower-case word: `[a-z][a-z0-9-]*`. Names of secrets are such.
+pub(crate) fn is_word(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase()) && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 

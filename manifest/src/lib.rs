@@ -35,7 +35,9 @@ mod text;
 
 pub use abi::{Abi, AbiMismatch};
 pub use grammar::{is_module_id, root_symbol};
-pub use model::{Events, Grpc, Http, Job, Manifest, Missed, ModuleRequirement, Overlap, Panic, Permission, Runtime, parse_time};
+pub use model::{
+    Cache, Events, Grpc, Http, Job, Manifest, Missed, ModuleRequirement, Overlap, Panic, Permission, Runtime, Secrets, parse_time,
+};
 pub use problem::{PROBLEM_KINDS, Position, Problem, ProblemKind};
 pub use section::{
     FORMAT, MAX_DESCRIPTORS, MAX_JSON, SECTION_ELF, SECTION_MACHO, SEGMENT_MACHO, SectionError, decode_section, encode_section,

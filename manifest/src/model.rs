@@ -60,6 +60,12 @@ pub struct Manifest {
     /// Jobs it offers to the scheduler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
+    /// What it keeps in the cache.
+    #[serde(default, skip_serializing_if = "Cache::is_default")]
+    pub cache: Cache,
+    /// Secrets it may read.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// JSON schema of its config section; none when it takes no configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<serde_json::Value>,
@@ -135,6 +141,24 @@ pub struct Events {
     /// Subjects it takes, of its own or of others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscribes: Vec<String>,
+}
+
+/// What a module keeps in the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Version of its values: a build that writes what another one cannot read raises it, and then both have keys of their own.
+    #[serde(default = "first_version")]
+    pub version: u32,
+}
+
+/// Secrets a module may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// Their names, such as `stripe-key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// A job the module offers to the scheduler.
@@ -213,6 +237,28 @@ pub fn parse_time(text: &str) -> Option<std::time::Duration> {
         _ => return None,
     };
     number.checked_mul(milliseconds).map(std::time::Duration::from_millis)
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { version: 1 }
+    }
+}
+
+impl Cache {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Secrets {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 impl Manifest {

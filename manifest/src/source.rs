@@ -11,7 +11,7 @@ use crate::abi::Abi;
 use crate::check;
 use crate::document;
 use crate::grammar::{is_inner_path, is_module_id};
-use crate::model::{Events, Grpc, Http, Job, Manifest, ModuleRequirement, Panic, Permission, Runtime};
+use crate::model::{Cache, Events, Grpc, Http, Job, Manifest, ModuleRequirement, Panic, Permission, Runtime, Secrets};
 use crate::problem::{Position, Problem, code};
 use crate::section::FORMAT;
 
@@ -58,6 +58,12 @@ pub struct Source {
     /// Jobs.
     #[serde(default)]
     pub jobs: Vec<Job>,
+    /// What it keeps in the cache.
+    #[serde(default)]
+    pub cache: Cache,
+    /// Secrets it may read.
+    #[serde(default)]
+    pub secrets: Secrets,
     /// Its configuration.
     #[serde(default)]
     pub config: SourceConfig,
@@ -173,6 +179,8 @@ impl Source {
             permissions: self.permissions,
             events: self.events,
             jobs: self.jobs,
+            cache: self.cache,
+            secrets: self.secrets,
             config_schema: schema,
         }
     }

@@ -437,3 +437,24 @@ fn rules_of_a_job_are_strict() {
     }
     assert!(parse_toml(&job("schedule = \"0 3 * * *\"\nmissed = \"never\"")).is_err());
 }
+
+fn cache_version_and_secrets_are_understood_and_kept_strict() {
+    let text = format!("{SMALL}[cache]\nversion = 3\n[secrets]\nnames = [\"stripe-key\", \"mail\"]\n");
+    let manifest = parse_toml(&text).unwrap().embed(None, build());
+    assert_eq!((manifest.cache.version, manifest.secrets.names.len()), (3, 2));
+    let plain = parse_toml(SMALL).unwrap().embed(None, build());
+    assert_eq!((plain.cache.version, plain.secrets.names.len()), (1, 0));
+    let json = serde_json::to_value(&plain).unwrap();
+    assert!(json.get("cache").is_none() && json.get("secrets").is_none(), "{json}");
+    for (section, problem) in [
+        ("[cache]\nversion = 0\n", ("manifest.cache", "cache.version")),
+        ("[cache]\nversion = -1\n", ("manifest.type", "cache.version")),
+        ("[cache]\nttl = 3\n", ("manifest.unknown-key", "cache.ttl")),
+        ("[secrets]\nnames = [\"Stripe\"]\n", ("manifest.secret", "secrets.names[0]")),
+        ("[secrets]\nnames = [\"a_b\"]\n", ("manifest.secret", "secrets.names[0]")),
+        ("[secrets]\nnames = [\"a\", \"a\"]\n", ("manifest.duplicate", "secrets.names[1]")),
+        ("[secrets]\nvalues = []\n", ("manifest.unknown-key", "secrets.values")),
+    ] {
+        assert_eq!(pairs(&problems(&format!("{SMALL}{section}"))), [problem], "{section}");
+    }
+}

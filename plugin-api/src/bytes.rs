@@ -1,12 +1,17 @@
 //! A piece of immutable bytes that carries its own way of being freed.
 
+use abi_stable::StableAbi;
+
 /// Bytes owned by whoever holds this; freed by the image that made them. Moving it moves four words of state that only
 /// the maker reads, so a `bytes::Bytes` crosses without a copy and without an allocation.
 #[repr(C)]
+#[derive(StableAbi)]
 pub struct FfiBytes {
     ptr: *const u8,
     len: usize,
+    #[sabi(unsafe_opaque_field)]
     state: [*mut (); 4],
+    #[sabi(unsafe_opaque_field)]
     drop: unsafe extern "C" fn(*mut [*mut (); 4]),
 }
 

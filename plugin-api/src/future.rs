@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use abi_stable::StableAbi;
+use abi_stable::std_types::RResult;
 
 use crate::fault::{Fault, FaultCode};
 use crate::guard::{guard, guard_drop};
@@ -151,5 +152,38 @@ impl<T> Drop for FfiFuture<T> {
 impl<T> std::fmt::Debug for FfiFuture<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FfiFuture")
+    }
+}
+
+/// An answer that is there, or comes: what is there costs no allocation and no task. The receiver owns it.
+#[repr(u8)]
+#[derive(StableAbi)]
+#[must_use = "what comes later is done only when it is awaited"]
+pub enum Answer<T> {
+    /// It is there.
+    Ready(RResult<T, Fault>),
+    /// It comes.
+    Later(FfiFuture<T>),
+}
+
+impl<T> Answer<T> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// What the other side answered.
+    pub async fn get(self) -> Result<T, Fault> {
+        match self {
+            Self::Ready(result) => result.into_result(),
+            Self::Later(future) => future.await,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ready(_) => "Answer::Ready",
+            Self::Later(_) => "Answer::Later",
+        })
     }
 }

@@ -6,6 +6,7 @@
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
 pub mod blobs;
+pub mod cache;
 pub mod channel;
 pub mod config;
 pub mod database;
@@ -16,6 +17,7 @@ pub mod log;
 pub mod metrics;
 pub mod runtime;
 pub mod scheduler;
+pub mod secrets;
 
 macro_rules! core_services {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -31,6 +33,7 @@ macro_rules! core_services {
 
 core_services! {
     "blobs", 1 => blobs::BlobsRef;
+    "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
     "database", 1 => database::DatabaseRef;
@@ -41,4 +44,5 @@ core_services! {
     "metrics", 1 => metrics::MetricsRef;
     "runtime", 1 => runtime::RuntimeRef;
     "scheduler", 1 => scheduler::SchedulerRef;
+    "secrets", 1 => secrets::SecretsRef;
 }

@@ -8,12 +8,14 @@ use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
 use crate::services::blobs::Blobs;
+use crate::services::cache::Cache;
 use crate::services::channel::Channel;
 use crate::services::errors::Errors;
 use crate::services::events::Events;
 use crate::services::health::HealthChecks;
 use crate::services::metrics::Metrics;
 use crate::services::scheduler::Scheduler;
+use crate::services::secrets::Secrets;
 
 /// A handle on the host, for one instance of a module. Clones are cheap; keep one in the module.
 ///
@@ -102,6 +104,22 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `scheduler = 1` under `[services]`.
     pub fn jobs(&self) -> Result<Scheduler, Fault> {
         Ok(Scheduler::new(self.core.import()?))
+    }
+
+    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
+    pub fn cache(&self) -> Result<Cache, Fault> {
+        Cache::open(&self.core)
+    }
+
+    /// Values that `wharf.toml` names under `[secrets]` and operators set.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
+    pub fn secrets(&self) -> Result<Secrets, Fault> {
+        Ok(Secrets::new(self.core.import()?))
     }
 
     /// A gRPC channel to another module, in the name of whoever called this one. Give it to a client that tonic generated.

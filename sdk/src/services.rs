@@ -1,6 +1,7 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
 pub mod blobs;
+pub mod cache;
 pub mod channel;
 #[cfg(feature = "database")]
 pub mod database;
@@ -23,3 +24,4 @@ impl InTransaction for crate::events::EventContext {
         self.tx_handle()
     }
 }
+pub mod secrets;

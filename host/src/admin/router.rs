@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use crate::config::Setting;
+use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus};
 use crate::modules::control::{Control, PinnedBuild, Plan, RouteRow};
 use crate::telemetry::LogControl;
@@ -42,6 +43,13 @@ struct Disable {
     force: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Migrate {
+    #[serde(default)]
+    module: Option<String>,
+}
+
 type Reply<T> = Result<Json<T>, Problem>;
 
 /// All routes, below `/admin/v1`. There is no authentication here: the caller decides where it listens.
@@ -56,6 +64,8 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/modules/{id}/reload", post(reload))
         .route("/plan", get(plan))
         .route("/routes", get(routes))
+        .route("/migrations", get(migrations))
+        .route("/migrations/up", post(migrate))
         .route("/rescan", post(rescan))
         .route("/log", get(log).put(set_log))
         .route("/config/explain", get(explain))
@@ -126,6 +136,16 @@ async fn plan(State(parts): State<AdminParts>) -> Reply<Plan> {
 
 async fn routes(State(parts): State<AdminParts>) -> Reply<Vec<RouteRow>> {
     Ok(Json(parts.control.routes().await?))
+}
+
+async fn migrations(State(parts): State<AdminParts>) -> Reply<Vec<MigrationRow>> {
+    Ok(Json(parts.control.migrations().await?))
+}
+
+async fn migrate(State(parts): State<AdminParts>, query: Result<Query<Migrate>, QueryRejection>) -> Reply<Vec<MigrationRow>> {
+    let Query(Migrate { module }) = query.map_err(|e| Problem::new("request.query", e.body_text(), "the only key is module=ID"))?;
+    tracing::info!(module.id = module, "migrations asked for over the admin API");
+    Ok(Json(parts.control.migrate(module.as_deref()).await?))
 }
 
 async fn rescan(State(parts): State<AdminParts>) -> Reply<Plan> {

@@ -367,6 +367,7 @@ impl Door {
             deadline: clock.deadline_for_module(),
             deadline_is_named: explicit.is_some(),
             caller: None,
+            belongings: crate::modules::belongings::Belongings::default(),
         };
         let call = Call {
             info,

@@ -8,6 +8,16 @@ use fred::types::config::{Config, ReconnectPolicy, UnresponsiveConfig};
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(2);
 
+/// What a URL may begin with: one server, a cluster, or servers that Sentinel names; with an s for TLS.
+const SCHEMES: &[&str] = &[
+    "redis",
+    "rediss",
+    "redis-cluster",
+    "rediss-cluster",
+    "redis-sentinel",
+    "rediss-sentinel",
+];
+
 /// Why Redis cannot be used, or did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("redis: {0}")]
@@ -23,10 +33,16 @@ impl RedisError {
 /// Clients of one server, RESP3, that reconnect for ever by themselves. A command is sent at most once: what may have been
 /// done when a connection was lost is not done again.
 pub(crate) fn builder(url: &str, timeout: Duration) -> Result<Builder, RedisError> {
+    let scheme: String = url.split("://").next().unwrap_or_default().chars().take(20).collect();
+    if !SCHEMES.contains(&scheme.as_str()) {
+        return Err(RedisError(format!(
+            "found a URL with scheme {scheme:?}, expected one of {}",
+            SCHEMES.join(", ")
+        )));
+    }
     let mut config = Config::from_url(url).map_err(|_| {
-        let scheme: String = url.split("://").next().unwrap_or_default().chars().take(20).collect();
         RedisError(format!(
-            "found a URL with scheme {scheme:?}, expected redis://HOST:PORT, rediss://, redis-cluster:// or redis-sentinel://"
+            "found a {scheme}:// URL that cannot be read, expected {scheme}://HOST:PORT"
         ))
     })?;
     config.version = fred::types::RespVersion::RESP3;

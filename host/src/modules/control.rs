@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::finding::Finding;
+use crate::domain::migration::MigrationRow;
 use crate::domain::route::{Lane, Policy};
 use crate::domain::status::{HostStatus, ModuleStatus};
 
@@ -97,6 +98,15 @@ pub trait Control: Send + Sync + 'static {
     fn reload<'a>(&'a self, id: &'a str) -> Answer<'a, ModuleStatus>;
     /// Looks at the folder again; loads what is new, replaces what changed.
     fn rescan(&self) -> Answer<'_, Plan>;
+    /// All migrations of the modules that run.
+    fn migrations(&self) -> Answer<'_, Vec<MigrationRow>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Runs the migrations that are due, of one module or of all that run.
+    fn migrate<'a>(&'a self, module: Option<&'a str>) -> Answer<'a, Vec<MigrationRow>> {
+        let _ = module;
+        self.migrations()
+    }
     /// All routes that are served now.
     fn routes(&self) -> Answer<'_, Vec<RouteRow>>;
     /// Sets log levels at run time, such as `info,blog=debug`. Returns the directives now in force.

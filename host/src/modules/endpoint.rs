@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use http::{Request, Response};
 
+use super::belongings::Belongings;
 use crate::domain::route::Lane;
 use crate::http::body::Body;
 use crate::http::request_id::RequestId;
@@ -31,6 +32,8 @@ pub struct CallInfo {
     pub deadline_is_named: bool,
     /// Module that calls, for calls from module to module.
     pub caller: Option<String>,
+    /// What core services keep for it until it has ended.
+    pub belongings: Belongings,
 }
 
 /// Why an endpoint did not take a request.

@@ -13,9 +13,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
 use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
+use wharf_plugin_api::exports::migrations::MigrationsExport;
 use wharf_plugin_api::module::{Health, ModuleRef, export};
 use wharf_plugin_api::{Fault, FaultCode};
 
+use super::belongings::Belongings;
 use super::current;
 use super::endpoint::{CallInfo, Endpoint, Refused, RefusedBecause, Responding};
 use super::open::Image;
@@ -24,6 +26,7 @@ use super::visiting::Visiting;
 use crate::domain::route::{Lane, Policy, Route};
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
+use crate::ports::database::Space;
 use crate::services::{Provider, Shared, Unfinished};
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
@@ -38,6 +41,8 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// Routes it gave no policy for, or one this host does not know: not served.
     pub unserved: Vec<String>,
+    /// How its tables come to be.
+    pub(super) migrations: MigrationsExport,
     http: Option<RemoteService>,
     provider: Provider,
     /// Taken out when the instance ends.
@@ -59,6 +64,7 @@ impl Instance {
         let standing = Standing::new(who, limits);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
         let unfinished = Unfinished::new(&provider);
+        provider.prepare().await?;
         let created = {
             let _stay = current::stay(&standing);
             (image.root.create())(provider.host_ref(), image.linkage)
@@ -67,6 +73,12 @@ impl Instance {
         let exported = {
             let _stay = current::stay(&standing);
             export::<HttpExport>(&module)?
+        };
+        let migrations = {
+            let _stay = current::stay(&standing);
+            export::<MigrationsExport>(&module)?.unwrap_or_else(|| MigrationsExport {
+                migrations: Vec::new().into(),
+            })
         };
         let mut routes = Vec::new();
         let mut unserved = Vec::new();
@@ -91,6 +103,7 @@ impl Instance {
             image,
             routes,
             unserved,
+            migrations,
             http,
             provider,
             module: Mutex::new(Some(Arc::new(module))),
@@ -136,6 +149,23 @@ impl Instance {
     /// The module's fault.
     pub async fn health(&self) -> Result<Health, Fault> {
         self.step(|module| module.health()).await
+    }
+
+    /// Its space in the database; none when it imports none.
+    #[must_use]
+    pub fn space(&self) -> Option<Arc<dyn Space>> {
+        self.provider.holding().map(|holding| holding.space.clone())
+    }
+
+    /// How many transactions and streams of its database it has open.
+    #[must_use]
+    pub fn open_handles(&self) -> usize {
+        self.provider.holding().map_or(0, |holding| holding.handles.count())
+    }
+
+    /// Rolls back and closes what it has open in its database, whoever still holds on to it.
+    pub(super) fn let_go(&self) {
+        self.provider.let_go();
     }
 
     /// Ends everything it has of the host and drops its objects. Blocks as long as its drop does: call it on a thread that
@@ -224,6 +254,7 @@ impl Future for Calling {
         let this = &mut *self;
         if let Some(kind) = ended_by(&this.instance.standing) {
             this.end();
+            this.info.belongings = Belongings::default();
             return Poll::Ready(this.failure(kind.0, kind.1));
         }
         let polled = {
@@ -259,11 +290,14 @@ impl Future for Calling {
                 _ => Poll::Pending,
             }
         };
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(response)) => Poll::Ready(this.answer(response)),
-            Poll::Ready(Err(fault)) => Poll::Ready(this.faulted(&fault)),
-        }
+        let response = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(response)) => this.answer(response),
+            Poll::Ready(Err(fault)) => this.faulted(&fault),
+        };
+        // A streaming body has a hold on them of its own; otherwise the call has ended now, whoever keeps this future.
+        this.info.belongings = Belongings::default();
+        Poll::Ready(response)
     }
 }
 
@@ -433,6 +467,7 @@ impl ModuleBody {
             let visit = current::visit(&self.standing, Some(&self.info), None);
             self.body = None;
             drop(visit);
+            self.info.belongings = Belongings::default();
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Keeps modules running: start-up, reload, check and shutdown are one path, `Supervisor::apply`.
 //!
 //! In reading order: `slot` (what is kept for each module), `decide` (what would be done), `bring_up` (stages 6, 7 and the
-//! start of one instance), `wind_down` (its end), `control` (what operators ask), `follow` (what they ask elsewhere), `watch` (the
-//! folder).
+//! start of one instance), `migrate` (its tables), `wind_down` (its end), `control` (what operators ask), `follow` (what they ask
+//! elsewhere), `watch` (the folder).
 
 mod bring_up;
 mod control;
 mod decide;
 mod follow;
+mod migrate;
 mod slot;
 mod watch;
 mod wind_down;

@@ -16,6 +16,7 @@ use wharf_plugin_api::{Fault, FaultCode, guard};
 use super::Inner;
 use crate::http::body::Body;
 use crate::http::request_id::{RequestId, random_u64};
+use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::{CallInfo, Responding};
 
@@ -136,6 +137,7 @@ impl Outlet {
             },
             deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
+            belongings: Belongings::default(),
         }
     }
 }

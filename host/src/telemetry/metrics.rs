@@ -128,6 +128,13 @@ impl Metrics {
         }
     }
 
+    /// A counter of the host's own, whose names begin with `wharf_`; to be kept and incremented. What is labelled by module
+    /// counts for the host, not for the module's limit of series.
+    #[must_use]
+    pub fn own_counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        self.counter(key(name, labels))
+    }
+
     pub(super) fn counter(&self, key: Key) -> Counter {
         self.0.recorder.register_counter(&key, &METADATA)
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod keys;
 mod log;
+mod migrate;
 mod modules;
 mod new;
 mod offline;
@@ -62,6 +63,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Serve(args) => serve::run(args, context).await,
             Command::Modules(args) => modules::run(args, context).await,
             Command::Routes => routes::run(context).await,
+            Command::Migrate(args) => migrate::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),

@@ -18,6 +18,7 @@ use wharf_plugin_api::{Fault, FaultCode};
 
 use super::create::{RuntimeKind, Setup};
 use super::{image, scope};
+use crate::services::cache::CacheState;
 
 /// One instance: its host, its services, its runtime. Everything of the SDK that an instance has is in here.
 pub(crate) struct Core {
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     /// What sea-orm needs to know of the module's tables.
     #[cfg(feature = "database")]
     pub(crate) database: super::database::Database,
+    /// The cache, once it was asked for: all handles of an instance share its loads.
+    pub(crate) cache: OnceLock<CacheState>,
     host: HostRef,
 }
 
@@ -65,6 +68,7 @@ impl Core {
             runtime,
             #[cfg(feature = "database")]
             database: super::database::Database::default(),
+            cache: OnceLock::new(),
             host,
         };
         let core = if matches!(core.runtime, Tasks::Own(_)) {
@@ -99,6 +103,11 @@ impl Core {
             Tasks::Host(None) => undeclared(),
             Tasks::Own(_) | Tasks::Program(_) => tokio::time::sleep(time).await,
         }
+    }
+
+    /// Whether [`Core::spawn`] and [`Core::sleep`] work: not without a runtime and the service `runtime`.
+    pub(crate) fn can_spawn(&self) -> bool {
+        !matches!(self.runtime, Tasks::Host(None))
     }
 
     pub(crate) fn spawn<F>(core: &Arc<Self>, task: F)

@@ -85,6 +85,21 @@ impl EventContext {
         self.deadline
     }
 
+    /// The transaction of this try. The host ends it, when the handler has returned: with an error it is rolled back.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `database = 1` under `[services]`.
+    #[cfg(feature = "database")]
+    pub fn tx(&self) -> Result<crate::services::database::Tx, Fault> {
+        if self.tx == 0 {
+            return Err(Fault::new(
+                FaultCode::UNDECLARED,
+                "there is no transaction for this event: add `database = 1` under [services] in wharf.toml",
+            ));
+        }
+        Ok(crate::services::database::Tx::lent(self.core.link()?, self.tx))
+    }
+
     pub(crate) fn tx_handle(&self) -> u64 {
         self.tx
     }

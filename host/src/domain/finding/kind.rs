@@ -295,6 +295,12 @@ kinds! {
         "the routes of the module cannot be put into the table",
         "mend the route templates the message names";
 
+    MIGRATION_REFUSED = "run.migration-refused", Run, Error,
+        "tables that are not what a build was written for would lose or mix up data",
+        "do what the message says; `wharf migrate status` shows what the database has";
+    MIGRATION_FAILED = "run.migration-failed", Run, Error,
+        "a module without its tables cannot work, and nothing of the whole run was kept",
+        "mend the statement the message names in a new build; the one before goes on";
     START_FAILED = "run.start-failed", Run, Error,
         "a module serves only after its start",
         "do what its message says, then reload it";

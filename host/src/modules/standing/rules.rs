@@ -17,6 +17,8 @@ pub struct Limits {
     pub slow_poll: Duration,
     /// A poll that takes longer quarantines the module.
     pub stuck_poll: Duration,
+    /// How long a transaction or stream may be open that was opened outside of a call.
+    pub handle_age: Duration,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             threads: 2,
             slow_poll: Duration::from_millis(100),
             stuck_poll: Duration::from_secs(5),
+            handle_age: Duration::from_secs(60),
         }
     }
 }

@@ -155,6 +155,10 @@ impl Supervisor {
                 .for_each(|finding| finding.module = finding.module.take().or_else(|| Some(id.clone())));
             return Err(findings);
         }
+        if let Err(finding) = self.migrate(&running.instance).await {
+            self.wind_down(running, "its migrations did not run");
+            return Err(one(finding));
+        }
         if let Err(finding) = begin(&running.instance, settings).await {
             self.wind_down(running, "its start failed");
             return Err(one(finding));
@@ -184,9 +188,15 @@ impl Supervisor {
             State::Running,
             &format!("{what} version {version}, generation {}, instance {}", who.generation, who.instance),
         );
+        let instance = running.instance.clone();
         self.guard_against_quarantine(slot.clone(), running);
         if let Some(before) = before {
-            self.wind_down(before, "a new instance has taken over");
+            let ending = self.wind_down(before, "a new instance has taken over");
+            let supervisor = self.clone();
+            self.0.shared.runtime.spawn(async move {
+                let _ = ending.await;
+                supervisor.migrate_later(instance).await;
+            });
         }
     }
 
@@ -197,6 +207,10 @@ impl Supervisor {
         drop(running);
         self.0.shared.runtime.spawn(async move {
             standing.alarmed().await;
+            // Whatever it has open, others need: a call that is stuck never gives it back.
+            if let Some(now) = slot.running().filter(|now| Arc::ptr_eq(&now.instance.standing, &standing)) {
+                now.instance.let_go();
+            }
             if let Some(inner) = supervisor.upgrade()
                 && slot.running().is_some_and(|now| Arc::ptr_eq(&now.instance.standing, &standing))
             {

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Modules(ModulesArgs),
     /// Show all routes that are served
     Routes,
+    /// Show and run the migrations of modules
+    Migrate(MigrateArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
     /// Show or change log levels of the running host
@@ -124,6 +126,31 @@ pub(crate) enum ModulesCommand {
     Reload {
         /// Module id
         id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(subcommand)]
+    pub(crate) command: MigrateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// What would run now, statement by statement
+    Plan {
+        /// Module id [default: all]
+        module: Option<String>,
+    },
+    /// Run what is due: those that waited until no older version was alive
+    Up {
+        /// Module id [default: all]
+        module: Option<String>,
+    },
+    /// Every migration and where it is
+    Status {
+        /// Module id [default: all]
+        module: Option<String>,
     },
 }
 

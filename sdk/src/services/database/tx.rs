@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{AccessMode, DbErr, IsolationLevel, JsonValue, StatementBuilder, TransactionError, TransactionOptions, TransactionSession};
 use wharf_plugin_api::sql::{BeginWith, IsolationKind, Request, Target};
 
 use super::db::{ByName, json_all};
-use super::link::Session;
+use super::link::{Link, Session};
 
 /// A transaction, or a savepoint in one (`tx.begin()`). Dropping it rolls it back, as does the end of the call it was opened
 /// in. On SQLite one that may write waits for the one writer of the space; a read-only one does not.
@@ -32,12 +33,8 @@ impl Tx {
     }
 
     /// One that the host lends: it may be used and have savepoints, and the host ends it.
-    #[allow(dead_code, reason = "the services that run handlers in a transaction of theirs use it")]
-    pub(crate) fn lent(session: Session, id: u64) -> Self {
-        let session = Session {
-            target: Target::Tx(id),
-            ..session
-        };
+    pub(crate) fn lent(link: Arc<Link>, id: u64) -> Self {
+        let session = Session::new(link, Target::Tx(id));
         Self { session, id, open: false }
     }
 
@@ -103,6 +100,12 @@ impl Drop for Tx {
         if self.open {
             self.session.link.notify(&Request::Rollback(self.id));
         }
+    }
+}
+
+impl crate::services::InTransaction for Tx {
+    fn handle(&self) -> u64 {
+        self.id
     }
 }
 

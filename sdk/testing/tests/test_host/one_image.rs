@@ -89,6 +89,7 @@ async fn greet(instance: &Arc<Instance>, name: &str) -> (RequestId, String) {
         deadline: None,
         deadline_is_named: false,
         caller: None,
+        belongings: wharf_host::modules::belongings::Belongings::default(),
     };
     let id = info.request_id;
     let request = Request::get(format!("/hello/{name}")).body(Body::empty()).unwrap();

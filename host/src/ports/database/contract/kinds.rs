@@ -190,7 +190,7 @@ pub(super) async fn a_value_of_another_type_is_an_error_with_the_column(space: A
     space
         .execute_raw(
             On::Pool,
-            "CREATE TABLE w (small BIGINT, word TEXT, nothing TEXT); INSERT INTO w VALUES (-300, 'abc', NULL)",
+            "CREATE TABLE w (small BIGINT, word TEXT, empty_one TEXT); INSERT INTO w VALUES (-300, 'abc', NULL)",
         )
         .await
         .unwrap();
@@ -206,7 +206,7 @@ pub(super) async fn a_value_of_another_type_is_an_error_with_the_column(space: A
         (vec![Kind::I64, Kind::DATE], "word"),
         (vec![Kind::I64, Kind::DECIMAL], "word"),
     ] {
-        let mut statement = sql("SELECT small, word, nothing FROM w");
+        let mut statement = sql("SELECT small, word, empty_one FROM w");
         statement.kinds = kinds.clone();
         let error = space.query(On::Pool, &statement).await.unwrap_err();
         assert_eq!(error.kind, DbErrorKind::Type, "{kinds:?}: {error}");

@@ -1,0 +1,68 @@
+//! What happens without a request: handlers of events, and jobs.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wharf_sdk::{Error, Event, EventContext, Handlers, JobContext, Jobs, Payload, tracing};
+
+use crate::Guestbook;
+
+/// Somebody signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EntrySigned {
+    /// Number of the entry.
+    pub entry: i64,
+    /// Who.
+    pub name: String,
+}
+
+impl Event for EntrySigned {
+    const TYPE: &'static str = "guestbook.entry.signed.v1";
+
+    fn key(&self) -> Option<String> {
+        Some(self.entry.to_string())
+    }
+}
+
+/// Whose entries are to be removed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Forget {
+    /// As in the column `guest`.
+    pub guest: String,
+}
+
+impl Payload for Forget {}
+
+pub(crate) fn handlers() -> Handlers<Guestbook> {
+    Handlers::new()
+        .publishes::<EntrySigned>()
+        .on::<EntrySigned>("count", Guestbook::count)
+}
+
+pub(crate) fn jobs() -> Jobs<Guestbook> {
+    Jobs::new()
+        .job("digest", Guestbook::digest)
+        .job_with::<Forget>("forget", Guestbook::forget)
+}
+
+impl Guestbook {
+    /// Counts in the transaction of the delivery: however often the event comes, it counts once.
+    async fn count(self: Arc<Self>, _: EntrySigned, ctx: EventContext) -> Result<(), Error> {
+        self.book().count_one(&ctx.tx()?).await?;
+        // Before the commit, so a reader may fill the cache with the old number once more; it is a minute old at most.
+        self.book().forget_tally().await
+    }
+
+    async fn digest(self: Arc<Self>, _: JobContext) -> Result<(), Error> {
+        let signed = self.book().signed().await?;
+        tracing::info!(signed, "the owner was told");
+        Ok(())
+    }
+
+    async fn forget(self: Arc<Self>, forget: Forget, _: JobContext) -> Result<(), Error> {
+        let removed = self.book().forget(&forget.guest).await?;
+        tracing::info!(removed, "a guest was forgotten");
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The routes, below `/guestbook`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use wharf_sdk::{Problem, Result, Routes, get, post};
+
+use crate::book::NewEntry;
+use crate::{Entry, Guestbook};
+
+const MOST: u64 = 200;
+
+#[derive(Serialize)]
+struct Written {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    after: i64,
+    #[serde(default = "usual")]
+    limit: u64,
+}
+
+fn usual() -> u64 {
+    20
+}
+
+#[derive(Serialize)]
+struct Tally {
+    signed: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guest {
+    guest: String,
+}
+
+#[derive(Serialize)]
+struct Asked {
+    /// None when it was asked for already.
+    run: Option<String>,
+}
+
+pub(crate) fn routes() -> Routes<Guestbook> {
+    Routes::new()
+        .route("/entries", get(list).post(sign))
+        .public()
+        .route("/entries/{id}", get(show))
+        .public()
+        .route("/tally", get(tally))
+        .public()
+        .route("/forget", post(forget))
+        .public()
+}
+
+async fn sign(State(module): State<Arc<Guestbook>>, Json(new): Json<NewEntry>) -> Result<(StatusCode, Json<Written>)> {
+    if new.name.trim().is_empty() || new.text.len() > 4096 {
+        return Err(Problem::unprocessable("an entry needs a name, and a text of at most 4096 bytes"));
+    }
+    let id = module.book().sign(new).await.map_err(Problem::internal)?;
+    Ok((StatusCode::CREATED, Json(Written { id })))
+}
+
+async fn list(State(module): State<Arc<Guestbook>>, Query(page): Query<Page>) -> Result<Json<Vec<Entry>>> {
+    let page = module.book().page(page.after, page.limit.clamp(1, MOST)).await;
+    Ok(Json(page.map_err(Problem::internal)?))
+}
+
+async fn show(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>) -> Result<Json<Entry>> {
+    let entry = module.book().entry(id).await.map_err(Problem::internal)?;
+    entry.map(Json).ok_or_else(|| Problem::not_found("there is no such entry"))
+}
+
+async fn tally(State(module): State<Arc<Guestbook>>) -> Result<Json<Tally>> {
+    let signed = module.book().signed().await.map_err(Problem::internal)?;
+    Ok(Json(Tally { signed }))
+}
+
+async fn forget(State(module): State<Arc<Guestbook>>, Json(who): Json<Guest>) -> Result<(StatusCode, Json<Asked>)> {
+    let run = module.book().ask_to_forget(&who.guest).await.map_err(Problem::internal)?;
+    Ok((StatusCode::ACCEPTED, Json(Asked { run })))
+}

@@ -1,0 +1,230 @@
+//! `database`: a module's requests, run in its own space.
+//!
+//! Bytes are decoded here, handles are checked against their owner ([`handles`]), the port runs the rest.
+
+mod convert;
+pub(crate) mod handles;
+
+use std::sync::Arc;
+
+use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
+use wharf_plugin_api::abi_stable::std_types::{RArc, RVec};
+use wharf_plugin_api::future::FfiFuture;
+use wharf_plugin_api::services::database::{Database, Database_TO, DatabaseInfo, DatabaseRef, DialectKind};
+use wharf_plugin_api::sql::codec::{self, write_answer, write_failure, write_rows};
+use wharf_plugin_api::sql::{Answer, Done, Request, Target};
+use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
+
+use super::{Inner, stopped};
+use crate::modules::current;
+use crate::ports::database::{DbError, On, Space, TxId};
+use handles::{CallHandles, Handles, Loan, Opened, Owner};
+
+/// Rows that a module gets at once, at most.
+const MOST_ROWS: u32 = 4096;
+
+/// The space of an instance, and what it has open there.
+#[derive(Clone)]
+pub(crate) struct Holding {
+    pub(crate) space: Arc<dyn Space>,
+    pub(crate) handles: Arc<Handles>,
+}
+
+impl Inner {
+    /// Finds the space of a module that imports `database`, before the module is made.
+    pub(super) async fn open_database(&self) -> Result<(), Fault> {
+        let module = &self.standing.who.module;
+        if !self.manifest.services.contains_key("database") {
+            return Ok(());
+        }
+        let space = self.shared.backends.databases.space(module).await.map_err(|error| {
+            Fault::new(
+                FaultCode::UNAVAILABLE,
+                format!("the database of {module} cannot be opened: {error}; `wharf db status` says more"),
+            )
+        })?;
+        let handles = Handles::new(space.clone(), self.standing.limits.handle_age);
+        let _ = self.database.set(Holding { space, handles });
+        Ok(())
+    }
+
+    /// What the instance has of its database; none when its manifest does not list it.
+    pub(crate) fn holding(&self) -> Option<&Holding> {
+        self.database.get()
+    }
+
+    /// Rolls back and closes everything the instance has open.
+    pub(super) fn end_handles(&self, is_over: bool) {
+        if let Some(holding) = self.holding() {
+            holding.handles.end_all(is_over);
+        }
+    }
+
+    /// The transaction behind a module's handle, for services that write in it.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a handle that is not this instance's, or not any more; `UNDECLARED` for a module without a database.
+    #[allow(dead_code, reason = "for the services that write in a transaction of the caller")]
+    pub(crate) fn resolve_tx(&self, id: u64) -> Result<TxId, Fault> {
+        let holding = self.holding().ok_or_else(|| {
+            Fault::new(
+                FaultCode::UNDECLARED,
+                "a transaction is given and the module has no database; add `database = 1` under [services] in wharf.toml",
+            )
+        })?;
+        holding
+            .handles
+            .tx(id)
+            .map_err(|error| Fault::new(FaultCode::NOT_FOUND, error.message))
+    }
+
+    /// Lends a transaction of the host to the instance: it may use it and have savepoints in it, and not end it.
+    #[allow(dead_code, reason = "for the services that run handlers in a transaction of theirs")]
+    pub(crate) fn lend_tx(&self, tx: TxId) -> Option<Loan> {
+        self.holding().map(|holding| holding.handles.lend(tx))
+    }
+}
+
+#[derive(Clone)]
+struct Service(Arc<Inner>);
+
+pub(super) fn object(inner: &Arc<Inner>) -> DatabaseRef {
+    Database_TO::from_ptr(RArc::new(Service(inner.clone())), TD_Opaque)
+}
+
+impl Service {
+    fn start(&self, request: &[u8]) -> Result<FfiFuture<RVec<u8>>, Fault> {
+        let inner = &self.0;
+        if inner.standing.is_retired() {
+            return Err(stopped());
+        }
+        let request = codec::request(request).map_err(|error| Fault::from_error(FaultCode::INVALID, &error))?;
+        let holding = inner
+            .holding()
+            .cloned()
+            .ok_or_else(|| Fault::new(FaultCode::UNAVAILABLE, "the database of this module was not opened"))?;
+        let owner = match &request {
+            Request::Begin(_) | Request::Open(..) => owner(&holding),
+            _ => Owner::Instance,
+        };
+        let runtime = inner.shared.runtime.clone();
+        Ok(FfiFuture::new(async move {
+            let bytes = match run(&holding, request, &owner, &runtime).await {
+                Ok(bytes) => bytes,
+                Err(error) => write_failure(&convert::failure(error)),
+            };
+            Ok(bytes.into())
+        }))
+    }
+}
+
+impl Database for Service {
+    fn info(&self) -> DatabaseInfo {
+        let dialect = self
+            .0
+            .holding()
+            .map_or(DialectKind::SQLITE, |holding| convert::dialect(holding.space.dialect()));
+        DatabaseInfo { dialect, format: 1 }
+    }
+
+    fn call(&self, request: RVec<u8>) -> FfiFuture<RVec<u8>> {
+        guard(|| self.start(&request))
+            .unwrap_or_else(Err)
+            .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
+    }
+
+    fn notify(&self, request: RVec<u8>) {
+        guard_drop(|| {
+            let Some(holding) = self.0.holding() else { return };
+            match codec::request(&request) {
+                Ok(Request::Rollback(tx)) if matches!(holding.handles.own_tx(tx), Ok(Some(_))) => holding.handles.let_go(tx),
+                Ok(Request::Close(cursor)) if holding.handles.cursor(cursor).is_ok() => holding.handles.let_go(cursor),
+                _ => {}
+            }
+        });
+    }
+}
+
+/// Whose a handle will be that is opened now, on this thread.
+fn owner(holding: &Holding) -> Owner {
+    current::with(|_, call| {
+        let call = call?.belongings.get_or_make::<CallHandles>(|| holding.handles.for_call())?;
+        Some(Owner::Call(Arc::downgrade(&call)))
+    })
+    .unwrap_or(Owner::Instance)
+}
+
+async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio::runtime::Handle) -> Result<Vec<u8>, DbError> {
+    let Holding { space, handles } = holding;
+    match request {
+        Request::Query(target, statement) => {
+            let rows = space.query(on(handles, target)?, &statement).await?;
+            Ok(write_rows(&rows))
+        }
+        Request::Execute(target, statement) => done(space.execute(on(handles, target)?, &statement).await?),
+        Request::ExecuteRaw(target, sql) => done(space.execute_raw(on(handles, target)?, &sql).await?),
+        Request::Begin(asked) => {
+            let begin = convert::begin(&asked)?;
+            if let Some(outer) = asked.within {
+                handles.tx(outer)?;
+            }
+            let tx = space.begin(begin).await?;
+            opened(handles.take_in(Opened::Tx(tx, asked.within), owner, runtime)?)
+        }
+        Request::Commit(id) => {
+            let tx = handles.own_tx(id)?.map_or_else(|| handles.tx(id), Ok)?;
+            let committed = space.commit(tx).await;
+            handles.forget(id);
+            if committed.is_err() {
+                space.abandon(tx);
+            }
+            committed.and_then(|()| done(Done::default()))
+        }
+        Request::Rollback(id) => {
+            if let Some(tx) = handles.own_tx(id)? {
+                let rolled_back = space.rollback(tx).await;
+                handles.forget(id);
+                rolled_back?;
+            }
+            done(Done::default())
+        }
+        Request::Open(target, statement) => {
+            let on = on(handles, target)?;
+            let within = match on {
+                On::Tx(TxId(id)) => Some(id),
+                On::Pool | On::Replica => None,
+            };
+            let cursor = space.open(on, &statement).await?;
+            opened(handles.take_in(Opened::Cursor(cursor, within), owner, runtime)?)
+        }
+        Request::Fetch(id, limit) => {
+            let rows = space.fetch(handles.cursor(id)?, limit.clamp(1, MOST_ROWS)).await?;
+            if rows.is_empty() {
+                handles.forget(id);
+            }
+            Ok(write_rows(&rows))
+        }
+        Request::Close(id) => {
+            if handles.cursor(id).is_ok() {
+                handles.let_go(id);
+            }
+            done(Done::default())
+        }
+    }
+}
+
+fn on(handles: &Handles, target: Target) -> Result<On, DbError> {
+    Ok(match target {
+        Target::Pool => On::Pool,
+        Target::Replica => On::Replica,
+        Target::Tx(id) => On::Tx(handles.tx(id)?),
+    })
+}
+
+fn done(done: Done) -> Result<Vec<u8>, DbError> {
+    Ok(write_answer(&Answer::Done(done)))
+}
+
+fn opened(id: u64) -> Result<Vec<u8>, DbError> {
+    Ok(write_answer(&Answer::Handle(id)))
+}
