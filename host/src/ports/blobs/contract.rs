@@ -9,15 +9,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Access, BlobError, Blobs, Condition, Found, Key, Meta, Put, Span, hex};
 
-/// The suite. `knows_hash`: whether the store still knows the hash of a large blob later. Other modules' blobs may be there.
-pub(crate) async fn check(blobs: &dyn Blobs, knows_hash: bool) {
+/// The suite. `is_exact`: the store knows the hash of a large blob later, and lists a key that is a folder of others too: S3 itself
+/// does the second, and not every store with its API. Other modules' blobs may be there.
+pub(crate) async fn check(blobs: &dyn Blobs, is_exact: bool) {
     let module = format!("m{}", uuid::Uuid::now_v7().simple());
     let module = module.as_str();
     what_is_put_is_got(blobs, module).await;
-    a_large_one_comes_back_as_it_was(blobs, module, knows_hash).await;
+    a_large_one_comes_back_as_it_was(blobs, module, is_exact).await;
     ranges_are_cut_to_the_size(blobs, module).await;
     conditions_hold(blobs, module).await;
-    pages_follow_each_other(blobs, module).await;
+    pages_follow_each_other(blobs, module, is_exact).await;
     what_is_deleted_is_gone(blobs, module).await;
     a_copy_is_its_own(blobs, module).await;
     an_upload_that_is_dropped_leaves_nothing(blobs, module).await;
@@ -88,7 +89,7 @@ async fn what_is_put_is_got(blobs: &dyn Blobs, module: &str) {
     assert_eq!(read(found).await.unwrap(), b"");
 }
 
-async fn a_large_one_comes_back_as_it_was(blobs: &dyn Blobs, module: &str, knows_hash: bool) {
+async fn a_large_one_comes_back_as_it_was(blobs: &dyn Blobs, module: &str, is_exact: bool) {
     let content: Vec<u8> = (0..20_000_003_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let hash = hex(&Sha256::digest(&content));
     let put = Put {
@@ -100,7 +101,7 @@ async fn a_large_one_comes_back_as_it_was(blobs: &dyn Blobs, module: &str, knows
     assert_eq!((made.size, &made.sha256), (content.len() as u64, &hash));
     let found = blobs.get(module, &key("large"), None).await.unwrap();
     assert_eq!((found.meta.content_type.as_str(), found.meta.metadata.len()), ("video/mp4", 1));
-    assert!(found.meta.sha256 == hash || (!knows_hash && found.meta.sha256.is_empty()));
+    assert!(found.meta.sha256 == hash || (!is_exact && found.meta.sha256.is_empty()));
     assert!(read(found).await.unwrap() == content, "content differs");
     let span = Span {
         start: 15_000_000,
@@ -148,21 +149,17 @@ async fn conditions_hold(blobs: &dyn Blobs, module: &str) {
     );
 }
 
-async fn pages_follow_each_other(blobs: &dyn Blobs, module: &str) {
-    let mut names = vec![
-        "list/a",
-        "list/a/b",
-        "list/a/b/c",
-        "list/a/z",
-        "list/b",
-        "list/b2",
-        "list/c/d",
-        "list2/x",
-    ];
+async fn pages_follow_each_other(blobs: &dyn Blobs, module: &str, is_exact: bool) {
+    let mut names = vec!["list/a/b", "list/a/z", "list/b", "list/b2", "list/c/d", "list2/x"];
+    if is_exact {
+        names.extend(["list/a", "list/a/b/c"]);
+        names.sort_unstable();
+    }
     for name in &names {
         write(blobs, module, name, name.as_bytes(), Put::default()).await.unwrap();
     }
     names.retain(|name| name.starts_with("list/"));
+    assert!(names.is_sorted());
     for limit in [1, 2, 3, 100] {
         let (mut seen, mut after) = (Vec::new(), String::new());
         loop {
