@@ -23,8 +23,8 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Http, Log, LogFormat, Management, Node, Plugins,
-    Quarantine, S3, Secrets, Shutdown, Signals, Tls,
+    Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Mail, MailTransport,
+    Management, Node, Plugins, Quarantine, S3, Scheduler, Secrets, Shutdown, Signals, SmtpProtection, SmtpServer, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -69,9 +69,18 @@ pub struct Config {
     /// Blobs of modules.
     #[serde(default)]
     pub blobs: Blobs,
+    /// Mail of modules.
+    #[serde(default)]
+    pub mail: Mail,
     /// The cache of modules.
     #[serde(default)]
     pub cache: Cache,
+    /// Events of modules.
+    #[serde(default)]
+    pub events: Events,
+    /// Jobs of modules.
+    #[serde(default)]
+    pub scheduler: Scheduler,
     /// How nodes tell each other what all must know.
     #[serde(default)]
     pub signals: Signals,
@@ -194,7 +203,10 @@ impl Default for Config {
             shutdown: Shutdown::default(),
             database: Database::default(),
             blobs: Blobs::default(),
+            mail: Mail::default(),
             cache: Cache::default(),
+            events: Events::default(),
+            scheduler: Scheduler::default(),
             signals: Signals::default(),
             secrets: Secrets::default(),
             errors: Errors::default(),

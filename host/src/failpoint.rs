@@ -5,7 +5,22 @@
 //! that many times first. Builds without debug assertions have none of this.
 
 /// All places, in the order in which work passes them. A test walks this list and fails on one it has no case for.
-pub const ALL: &[&str] = &[];
+pub const ALL: &[&str] = &[
+    "events.publish",
+    "events.outbox.committed",
+    "events.relay.written",
+    "events.relay.marked",
+    "events.receive.written",
+    "events.handle.before",
+    "events.handle.effects",
+    "events.inbox.committed",
+    "jobs.leased",
+    "jobs.ran",
+    "jobs.recorded",
+    "mail.queued",
+    "mail.sending",
+    "mail.sent",
+];
 
 /// What [`hit`] says when a test makes a step fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

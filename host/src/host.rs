@@ -27,8 +27,9 @@ use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::state::StateStore;
+use crate::ports::transport::Transport;
 use crate::security::{Gatekeeper, PublicOnly};
-use crate::services::{Backends, ErrorSink, Shared, Spans};
+use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
 /// How often gRPC health is brought up to date.
@@ -52,6 +53,8 @@ pub struct HostParts {
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
     /// The outside systems behind the core services.
     pub backends: Backends,
+    /// Carries events; without one the databases of the modules do.
+    pub transport: Option<Arc<dyn Transport>>,
 }
 
 /// A host. Clones are the same host.
@@ -60,6 +63,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     supervisor: Supervisor,
+    work: Work,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
@@ -82,6 +86,13 @@ impl Host {
         let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(PublicOnly);
         let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
         let runtime = tokio::runtime::Handle::current();
+        let mut backends = parts.backends;
+        let work = Work::on(
+            &mut backends,
+            &parts.config.node.name,
+            &parts.metrics,
+            settings::work(&parts.config, parts.transport),
+        );
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -89,18 +100,21 @@ impl Host {
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
             error_sinks: parts.error_sinks,
-            backends: parts.backends.clone(),
+            backends,
+            work: work.clone(),
             runtime: runtime.clone(),
         };
+        let backends = shared.backends.clone();
         let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());
         let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
         Ok(Self(Arc::new(Inner {
             supervisor,
+            work,
             routes,
             log: parts.log,
             metrics: parts.metrics,
             mesh,
-            backends: parts.backends,
+            backends,
             gatekeeper,
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -124,6 +138,12 @@ impl Host {
             }
         }
         Ok(plan)
+    }
+
+    /// The outside systems behind the core services.
+    #[must_use]
+    pub fn backends(&self) -> &Backends {
+        &self.0.backends
     }
 
     /// What the public listener serves: modules, probes, gRPC health.
@@ -191,6 +211,7 @@ impl Host {
     pub async fn stop(&self, deadline: Instant) -> Vec<String> {
         self.set_unready();
         let unclean = self.0.supervisor.shut_down(deadline).await;
+        self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
         unclean
     }
@@ -201,7 +222,15 @@ impl Host {
         self.0.supervisor.host_status()
     }
 
-    fn config(&self) -> Arc<Config> {
+    /// Its events and jobs.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.0.work
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -4,6 +4,7 @@ pub mod blobs;
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod mail;
 pub mod signals;
 
 #[cfg(feature = "redis")]

@@ -8,6 +8,7 @@ pub mod domain;
 pub mod ports;
 
 pub mod blobs;
+pub mod mail;
 
 pub mod infra;
 pub mod modules;
@@ -22,6 +23,8 @@ pub mod telemetry;
 
 pub mod failpoint;
 
+pub mod events;
+pub mod jobs;
 pub mod queue;
 
 pub mod host;

@@ -9,6 +9,7 @@ pub mod control;
 pub mod endpoint;
 
 pub mod discover;
+mod duties;
 pub mod inspect;
 pub mod os;
 pub mod place;

@@ -4,6 +4,8 @@ pub mod blobs;
 pub mod cache;
 pub mod clock;
 pub mod database;
+pub mod mail;
 pub mod secrets;
 pub mod signals;
 pub mod state;
+pub mod transport;

@@ -25,15 +25,15 @@ mod sql;
 mod store;
 mod watched;
 
-#[cfg(any(test, feature = "contract"))]
+#[cfg(test)]
 pub(crate) mod contract;
 
 pub use backoff::Backoff;
 pub use item::{Attempt, Item, Kind, NewItem, State, Verdict};
 pub use lane::{Lane, LaneSettings, Work, WorkFuture};
 pub use look::{Filter, LaneCount};
-pub use queues::{Queues, WakeOthers};
-pub(crate) use schema::{lock, try_lock};
-pub(crate) use sql::{Open, placeholders, statement};
+pub use queues::Queues;
+pub(crate) use schema::try_lock;
+pub(crate) use sql::{Open, placeholders};
 pub use store::Queue;
 pub use watched::WatchedDatabases;

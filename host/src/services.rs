@@ -11,14 +11,17 @@ mod config;
 pub(crate) mod database;
 mod entered;
 mod errors;
+mod events;
 mod health;
-mod hosted;
 mod log;
 mod metrics;
 pub mod migrations;
+mod notifier;
 mod runtime;
+mod scheduler;
 mod secrets;
 mod spans;
+mod work;
 
 use std::sync::{Arc, OnceLock};
 
@@ -29,10 +32,13 @@ use wharf_plugin_api::host::{HostApi, HostApi_TO, HostRef, Identity};
 use wharf_plugin_api::object::{Interface, Room};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
+pub(crate) use database::handles::Loan;
+
 pub use backends::{Backends, CacheLimits};
 pub use channel::Channels;
 pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
+pub use work::{Work, WorkSettings};
 
 use crate::modules::standing::Standing;
 use crate::telemetry::{Metrics, ModuleLog};
@@ -54,6 +60,8 @@ pub struct Shared {
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
     /// The outside systems behind the core services.
     pub backends: Backends,
+    /// Events and jobs.
+    pub work: Work,
     /// The host's runtime, for tasks of modules that have none.
     pub runtime: tokio::runtime::Handle,
 }
@@ -72,6 +80,8 @@ struct Inner {
     runtime: Arc<runtime::TaskSet>,
     /// Empty for a module that does not import `database`.
     database: OnceLock<database::Holding>,
+    /// Empty for a module that gave none.
+    templates: notifier::Given,
 }
 
 impl Provider {
@@ -88,6 +98,7 @@ impl Provider {
             log,
             runtime: Arc::default(),
             database: OnceLock::new(),
+            templates: OnceLock::new(),
         }))
     }
 
@@ -113,6 +124,11 @@ impl Provider {
     #[must_use]
     pub fn host_ref(&self) -> HostRef {
         HostApi_TO::from_ptr(RArc::new(self.clone()), TD_Opaque)
+    }
+
+    /// Lends a transaction of the host to the instance; none when it has no database.
+    pub(crate) fn lend_tx(&self, tx: crate::ports::database::TxId) -> Option<Loan> {
+        self.0.lend_tx(tx)
     }
 
     /// Ends everything the instance has of the host: services answer `Stopped`, tasks are dropped.
@@ -160,10 +176,13 @@ impl Provider {
             config => api::config::ConfigRef;
             database => api::database::DatabaseRef;
             errors => api::errors::ErrorsRef;
+            events => api::events::EventsRef;
             health => api::health::HealthRef;
             log => api::log::LogRef;
             metrics => api::metrics::MetricsRef;
+            notifier => api::notifier::NotifierRef;
             runtime => api::runtime::RuntimeRef;
+            scheduler => api::scheduler::SchedulerRef;
             secrets => api::secrets::SecretsRef;
         }
     }

@@ -15,6 +15,7 @@ pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
+pub mod notifier;
 pub mod runtime;
 pub mod scheduler;
 pub mod secrets;
@@ -42,6 +43,7 @@ core_services! {
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
+    "notifier", 1 => notifier::NotifierRef;
     "runtime", 1 => runtime::RuntimeRef;
     "scheduler", 1 => scheduler::SchedulerRef;
     "secrets", 1 => secrets::SecretsRef;

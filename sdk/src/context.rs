@@ -13,6 +13,7 @@ use crate::services::channel::Channel;
 use crate::services::errors::Errors;
 use crate::services::events::Events;
 use crate::services::health::HealthChecks;
+use crate::services::mail::Mail;
 use crate::services::metrics::Metrics;
 use crate::services::scheduler::Scheduler;
 use crate::services::secrets::Secrets;
@@ -70,6 +71,14 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `blobs = 1` under `[services]`.
     pub fn blobs(&self) -> Result<Blobs, Fault> {
         Ok(Blobs::new(self.core.import()?))
+    }
+
+    /// Mail of the templates in [`Module::templates`](crate::Module::templates).
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `notifier = 1` under `[services]`.
+    pub fn mail(&self) -> Result<Mail, Fault> {
+        Ok(Mail::new(self.core.import()?))
     }
 
     /// Reports of failures.

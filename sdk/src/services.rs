@@ -8,6 +8,7 @@ pub mod database;
 pub mod errors;
 pub mod events;
 pub mod health;
+pub mod mail;
 pub mod metrics;
 pub mod scheduler;
 

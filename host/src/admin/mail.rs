@@ -37,10 +37,22 @@ async fn list(State(hub): State<MailHub>, Query(which): Query<Which>) -> Result<
 }
 
 async fn retry(State(hub): State<MailHub>, Query(which): Query<Which>) -> Result<Json<u64>, Problem> {
-    tracing::info!(module.id = which.module, mail.id = which.id, "mail is to be tried again, says the admin API");
-    Ok(Json(hub.retry(&which.module, which.id.as_deref()).await.map_err(|error| problem(&error))?))
+    tracing::info!(
+        module.id = which.module,
+        mail.id = which.id,
+        "mail is to be tried again, says the admin API"
+    );
+    Ok(Json(
+        hub.retry(&which.module, which.id.as_deref())
+            .await
+            .map_err(|error| problem(&error))?,
+    ))
 }
 
 fn problem(error: &DbError) -> Problem {
-    Problem::new("mail.database", error.to_string(), "`wharf db status` shows the state of the databases")
+    Problem::new(
+        "mail.database",
+        error.to_string(),
+        "`wharf db status` shows the state of the databases",
+    )
 }

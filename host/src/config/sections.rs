@@ -2,6 +2,8 @@
 
 mod blobs;
 mod cache;
+mod mail;
+mod work;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::{BlobStoreKind, Blobs, S3};
 pub use cache::{Cache, Errors, Secrets, Signals};
+pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
+pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};
 use crate::domain::trust::TrustPolicy;

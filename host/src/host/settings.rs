@@ -1,14 +1,19 @@
 //! From the configuration to what each part of the host goes by.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::domain::trust::TrustPolicy;
+use crate::events::EventSettings;
 use crate::http::gateway::{Limits, TrustedProxies, proxies::ForwardedBy};
 use crate::http::inbound::Pace;
+use crate::mail::MailSettings;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
+use crate::ports::transport::Transport;
+use crate::services::WorkSettings;
 
 /// Threads of the host that no module can block.
 const SPARE_WORKERS: usize = 2;
@@ -54,6 +59,31 @@ fn trust(config: &Config) -> TrustPolicy {
     TrustPolicy {
         hashes: trust.hashes.iter().map(|hash| hash.to_ascii_lowercase()).collect(),
         ..trust.clone()
+    }
+}
+
+/// For events, jobs and mail.
+pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>) -> WorkSettings {
+    let events = &config.events;
+    WorkSettings {
+        events: EventSettings {
+            retention: events.retention.get(),
+            backlog_retention: events.backlog_retention.get(),
+            dead_letter_retention: events.dead_letter_retention.get(),
+            backlog: u64::from(events.backlog),
+            max_attempts: events.max_attempts.max(1),
+            timeout: events.timeout.get(),
+            batch: events.batch.clamp(1, 200) as usize,
+        },
+        history: config.scheduler.history.get(),
+        mail: MailSettings {
+            from: config.mail.from.clone(),
+            per_minute: config.mail.rate_per_minute,
+            attempts: config.mail.attempts.max(1),
+            keep: config.mail.keep.get(),
+            ..MailSettings::default()
+        },
+        transport,
     }
 }
 

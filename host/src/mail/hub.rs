@@ -208,7 +208,10 @@ impl MailHub {
         item.headers.insert("template".to_owned(), draft.template.clone());
         queue.put(on, Kind::MAIL, &[item]).await?;
         failpoint::hit("mail.queued").await.map_err(|injected| broken(&injected))?;
-        self.0.metrics.own_counter("wharf_mail_queued_total", &[("module", module)]).increment(1);
+        self.0
+            .metrics
+            .own_counter("wharf_mail_queued_total", &[("module", module)])
+            .increment(1);
         Ok(id)
     }
 
@@ -270,7 +273,14 @@ impl Sending {
         let labels = [("module", self.module.as_str()), ("outcome", outcome)];
         self.metrics.own_counter("wharf_mail_tries_total", &labels).increment(1);
         if outcome != "sent" {
-            tracing::warn!(module.id = self.module, mail.id = item.id, attempt = item.attempts, of = item.max_attempts, outcome, "a mail was not sent");
+            tracing::warn!(
+                module.id = self.module,
+                mail.id = item.id,
+                attempt = item.attempts,
+                of = item.max_attempts,
+                outcome,
+                "a mail was not sent"
+            );
         }
         verdict
     }
@@ -342,7 +352,9 @@ fn domain(from: &str) -> &str {
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn broken(error: &dyn fmt::Display) -> DbError {

@@ -21,7 +21,10 @@ struct Failing {
 
 impl Mailer for Failing {
     fn send<'a>(&'a self, mail: &'a Mail) -> MailFuture<'a> {
-        let fails = self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let fails = self
+            .times
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+            .is_ok();
         let answer = "canned".to_owned();
         match (fails, self.is_final) {
             (true, true) => Box::pin(async { Err(MailError::Refused { answer }) }),
@@ -76,13 +79,22 @@ async fn reached(hub: &MailHub, id: &str, state: State) -> MailRow {
 async fn a_mail_is_sent_and_can_be_looked_at() {
     let mailer = MemoryMailer::new();
     let hub = hub(Arc::new(mailer.clone()), 3);
-    let id = hub.queue("m", On::Pool, &templates(), &draft("Ada <ada@example.org>")).await.unwrap();
+    let id = hub
+        .queue("m", On::Pool, &templates(), &draft("Ada <ada@example.org>"))
+        .await
+        .unwrap();
     let row = reached(&hub, &id, State::Done).await;
-    assert_eq!((row.subject.as_str(), row.template.as_str(), row.text.as_deref()), ("Hi Ada", "hi", Some("Hello")));
+    assert_eq!(
+        (row.subject.as_str(), row.template.as_str(), row.text.as_deref()),
+        ("Hi Ada", "hi", Some("Hello"))
+    );
     let sent = mailer.sent();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent.first().unwrap().message_id, format!("{id}@localhost"));
-    assert!(hub.list("m", None, None, 10).await.unwrap().first().unwrap().text.is_none(), "a list has no texts");
+    assert!(
+        hub.list("m", None, None, 10).await.unwrap().first().unwrap().text.is_none(),
+        "a list has no texts"
+    );
     assert!(hub.list("other", None, None, 10).await.unwrap().is_empty());
 }
 
@@ -102,7 +114,10 @@ async fn what_may_succeed_later_is_tried_again_and_what_cannot_is_dead_at_once()
     let refused = hub(failing(1, true), 5);
     let id = refused.queue("m", On::Pool, &templates(), &draft("ada@example.org")).await.unwrap();
     let row = reached(&refused, &id, State::Dead).await;
-    assert_eq!((row.attempts, row.error), (1, vec!["the mail server refuses the mail: canned".to_owned()]));
+    assert_eq!(
+        (row.attempts, row.error),
+        (1, vec!["the mail server refuses the mail: canned".to_owned()])
+    );
     // An operator has mended it.
     assert_eq!(refused.retry("m", Some(&id)).await.unwrap(), 1);
     reached(&refused, &id, State::Done).await;
@@ -118,7 +133,9 @@ async fn a_mail_of_a_transaction_goes_with_it() {
     let hub = hub(Arc::new(mailer.clone()), 3);
     let space = hub.start("m").await.unwrap().space().clone();
     let undone = space.begin(crate::ports::database::Begin::default()).await.unwrap();
-    hub.queue("m", On::Tx(undone), &templates(), &draft("ada@example.org")).await.unwrap();
+    hub.queue("m", On::Tx(undone), &templates(), &draft("ada@example.org"))
+        .await
+        .unwrap();
     space.rollback(undone).await.unwrap();
     let kept = space.begin(crate::ports::database::Begin::default()).await.unwrap();
     let id = hub.queue("m", On::Tx(kept), &templates(), &draft("ada@example.org")).await.unwrap();
@@ -130,7 +147,15 @@ async fn a_mail_of_a_transaction_goes_with_it() {
 #[tokio::test]
 async fn what_is_no_address_and_too_many_are_refused() {
     let hub = hub(Arc::new(MemoryMailer::new()), 3);
-    for wrong in ["", "ada", "ada@", "@example.org", "a@example.org\r\nBcc: b@example.org", "a b@example.org", "a@example.org, b@example.org"] {
+    for wrong in [
+        "",
+        "ada",
+        "ada@",
+        "@example.org",
+        "a@example.org\r\nBcc: b@example.org",
+        "a b@example.org",
+        "a@example.org, b@example.org",
+    ] {
         let error = hub.queue("m", On::Pool, &templates(), &draft(wrong)).await.unwrap_err();
         assert!(matches!(error, QueueError::Address { .. }), "{wrong:?}: {error:?}");
     }

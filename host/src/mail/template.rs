@@ -72,17 +72,25 @@ impl Templates {
     pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+        environment.set_auto_escape_callback(|name| {
+            if name.ends_with(".html") {
+                AutoEscape::Html
+            } else {
+                AutoEscape::None
+            }
+        });
         // Enough for a long mail, and an end for a loop that has none.
         environment.set_recursion_limit(64);
         for (name, text) in files {
             if !is_template_name(&name) {
                 return Err(TemplateError::Name(name));
             }
-            environment.add_template_owned(name.clone(), text).map_err(|error| TemplateError::Syntax {
-                why: explain(&error),
-                name,
-            })?;
+            environment
+                .add_template_owned(name.clone(), text)
+                .map_err(|error| TemplateError::Syntax {
+                    why: explain(&error),
+                    name,
+                })?;
         }
         Ok(Self(environment))
     }
@@ -108,7 +116,11 @@ impl Templates {
     fn part(&self, draft: &Draft, part: &str) -> Result<Option<String>, TemplateError> {
         let mut locale = draft.locale.as_str();
         loop {
-            let name = if locale.is_empty() { format!("{}.{part}", draft.template) } else { format!("{}.{locale}.{part}", draft.template) };
+            let name = if locale.is_empty() {
+                format!("{}.{part}", draft.template)
+            } else {
+                format!("{}.{locale}.{part}", draft.template)
+            };
             if let Ok(template) = self.0.get_template(&name) {
                 let filled = template.render(&draft.data);
                 return filled.map(Some).map_err(|error| TemplateError::Data {
@@ -126,14 +138,25 @@ impl Templates {
 
 fn is_template_name(name: &str) -> bool {
     let parts: Vec<_> = name.split('.').collect();
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    matches!(parts.as_slice(), [_, "subject" | "txt" | "html"] | [_, _, "subject" | "txt" | "html"]) && parts.iter().all(|part| is_word(part))
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    matches!(
+        parts.as_slice(),
+        [_, "subject" | "txt" | "html"] | [_, _, "subject" | "txt" | "html"]
+    ) && parts.iter().all(|part| is_word(part))
 }
 
 /// What went wrong and in which line, without the values of the data.
 fn explain(error: &minijinja::Error) -> String {
     let line = error.line().map_or(String::new(), |line| format!(" in line {line}"));
-    error.detail().map_or_else(|| format!("{}{line}", error.kind()), |detail| format!("{}: {detail}{line}", error.kind()))
+    error.detail().map_or_else(
+        || format!("{}{line}", error.kind()),
+        |detail| format!("{}: {detail}{line}", error.kind()),
+    )
 }
 
 #[cfg(test)]
@@ -165,7 +188,10 @@ mod tests {
 
     #[test]
     fn html_is_escaped_and_text_is_not() {
-        let rendered = templates(FILES).unwrap().render(&draft("", json!({ "name": "<Ada> & co" }))).unwrap();
+        let rendered = templates(FILES)
+            .unwrap()
+            .render(&draft("", json!({ "name": "<Ada> & co" })))
+            .unwrap();
         assert_eq!(rendered.subject, "Welcome, <Ada> & co");
         assert_eq!(rendered.text, "Hello <Ada> & co");
         assert_eq!(rendered.html.unwrap(), "<p>Hello &lt;Ada&gt; &amp; co</p>");
@@ -174,9 +200,18 @@ mod tests {
     #[test]
     fn each_part_falls_back_to_a_broader_locale() {
         let templates = templates(FILES).unwrap();
-        for (locale, subject) in [("de-AT", "Willkommen, A"), ("de", "Willkommen, A"), ("fr", "Welcome, A"), ("", "Welcome, A")] {
+        for (locale, subject) in [
+            ("de-AT", "Willkommen, A"),
+            ("de", "Willkommen, A"),
+            ("fr", "Welcome, A"),
+            ("", "Welcome, A"),
+        ] {
             let rendered = templates.render(&draft(locale, json!({ "name": "A" }))).unwrap();
-            assert_eq!((rendered.subject.as_str(), rendered.text.as_str()), (subject, "Hello A"), "{locale}");
+            assert_eq!(
+                (rendered.subject.as_str(), rendered.text.as_str()),
+                (subject, "Hello A"),
+                "{locale}"
+            );
         }
     }
 
@@ -184,13 +219,19 @@ mod tests {
     fn what_is_wrong_is_said_and_no_value_is_shown() {
         let good = templates(FILES).unwrap();
         let error = good.render(&draft("", json!({ "nam": "canary" }))).unwrap_err();
-        assert!(matches!(error, TemplateError::Data { .. }) && !error.to_string().contains("canary"), "{error}");
+        assert!(
+            matches!(error, TemplateError::Data { .. }) && !error.to_string().contains("canary"),
+            "{error}"
+        );
         let error = good.render(&draft("", json!({ "name": "A\r\nBcc: x@example.org" }))).unwrap_err();
         assert_eq!(error, TemplateError::Subject("welcome".into()));
         let mut none = draft("", json!({}));
         none.template = "goodbye".into();
         assert_eq!(good.render(&none).unwrap_err(), TemplateError::Missing("goodbye".into()));
-        assert!(matches!(templates(&[("a.txt", "{{ x ")]).unwrap_err(), TemplateError::Syntax { .. }));
+        assert!(matches!(
+            templates(&[("a.txt", "{{ x ")]).unwrap_err(),
+            TemplateError::Syntax { .. }
+        ));
         for name in ["a", "a.md", "../a.txt", "a.b.c.txt", ".txt"] {
             assert_eq!(templates(&[(name, "")]).unwrap_err(), TemplateError::Name(name.into()));
         }

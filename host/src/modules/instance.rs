@@ -19,6 +19,7 @@ use wharf_plugin_api::{Fault, FaultCode};
 
 use super::belongings::Belongings;
 use super::current;
+use super::duties::{AtWork, Duties};
 use super::endpoint::{CallInfo, Endpoint, Refused, RefusedBecause, Responding};
 use super::open::Image;
 use super::standing::{Gate, GateWatch, InFlight, Limits, Standing, Who};
@@ -43,6 +44,8 @@ pub struct Instance {
     pub unserved: Vec<String>,
     /// How its tables come to be.
     pub(super) migrations: MigrationsExport,
+    pub(super) duties: Duties,
+    pub(super) at_work: AtWork,
     http: Option<RemoteService>,
     provider: Provider,
     /// Taken out when the instance ends.
@@ -80,6 +83,10 @@ impl Instance {
                 migrations: Vec::new().into(),
             })
         };
+        let duties = {
+            let _stay = current::stay(&standing);
+            Duties::ask(&module, &image.manifest, shared.work.events.settings())?
+        };
         let mut routes = Vec::new();
         let mut unserved = Vec::new();
         let mut http = None;
@@ -104,10 +111,16 @@ impl Instance {
             routes,
             unserved,
             migrations,
+            duties,
+            at_work: AtWork::default(),
             http,
             provider,
             module: Mutex::new(Some(Arc::new(module))),
         }))
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
     }
 
     fn module(&self) -> Result<Arc<ModuleRef>, Fault> {
@@ -183,7 +196,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         let _visit = current::visit(&self.standing, None, None);
-        drop(self.http.take());
+        drop((self.http.take(), std::mem::take(&mut self.duties)));
     }
 }
 

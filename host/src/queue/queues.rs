@@ -15,17 +15,12 @@ use super::store::{Inner, Queue};
 use super::watched::WatchedDatabases;
 use crate::ports::clock::Clock;
 use crate::ports::database::{Databases, DbError, Dialect, On};
+use crate::ports::signals::{Signals, Watch};
 
 /// How often somebody looks for work of other nodes that nobody told of, and for leases that have ended.
 const LOOK: Duration = Duration::from_millis(500);
 /// Where nobody else writes, only lost leases of this process are to be found.
 const LOOK_ALONE: Duration = Duration::from_secs(2);
-
-/// Tells other nodes that a module has work. May lose any of it: they look by themselves, later.
-pub trait WakeOthers: Send + Sync + 'static {
-    /// This module has work. Never blocks.
-    fn wake(&self, module: &str);
-}
 
 /// The queues of all modules of a host.
 pub struct Queues {
@@ -33,7 +28,7 @@ pub struct Queues {
     clock: Arc<dyn Clock>,
     node: String,
     boot: String,
-    others: Option<Arc<dyn WakeOthers>>,
+    signals: Arc<dyn Signals>,
     open: Mutex<HashMap<String, Arc<OnceCell<Queue>>>>,
     runtime: tokio::runtime::Handle,
 }
@@ -41,13 +36,13 @@ pub struct Queues {
 impl Queues {
     /// None is open yet. Must be called inside a tokio runtime.
     #[must_use]
-    pub fn new(databases: Arc<WatchedDatabases>, clock: Arc<dyn Clock>, node: &str, others: Option<Arc<dyn WakeOthers>>) -> Arc<Self> {
+    pub fn new(databases: Arc<WatchedDatabases>, clock: Arc<dyn Clock>, node: &str, signals: Arc<dyn Signals>) -> Arc<Self> {
         let queues = Arc::new(Self {
             databases,
             clock,
             node: node.replace(['%', '_', '/'], "-"),
             boot: Uuid::now_v7().simple().to_string(),
-            others,
+            signals,
             open: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
         });
@@ -76,7 +71,8 @@ impl Queues {
     async fn open(self: &Arc<Self>, module: &str) -> Result<Queue, DbError> {
         let space = self.databases.space(module).await?;
         schema::migrate(&space).await?;
-        let weak = Arc::downgrade(self);
+        // Where only this process writes, nobody else has to be woken.
+        let others = (space.dialect() == Dialect::Postgres).then(|| self.signals.clone());
         let queue = Queue(Arc::new(Inner {
             module: module.to_owned(),
             space,
@@ -86,13 +82,13 @@ impl Queues {
             leases: AtomicU64::new(1),
             bells: Mutex::default(),
             on_commit: self.databases.watch(module),
-            woken: Box::new(move |module| {
-                if let Some(others) = weak.upgrade().and_then(|queues| queues.others.clone()) {
-                    others.wake(module);
-                }
-            }),
+            others,
         }));
         queue.reclaim_own().await?;
+        if queue.0.others.is_some() {
+            let watch = self.signals.watch(&[&signal(module)]);
+            self.runtime.spawn(listen(Arc::downgrade(&queue.0), watch));
+        }
         self.runtime.spawn(look_after(Arc::downgrade(&queue.0)));
         Ok(queue)
     }
@@ -106,21 +102,14 @@ impl Queues {
         queues
     }
 
-    /// Another node says that this module has work.
-    pub fn woken(&self, module: &str) {
+    fn woken_here(&self, module: &str) {
         let queue = {
             let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.get(module).and_then(|cell| cell.get().cloned())
         };
         if let Some(queue) = queue {
             queue.wake();
-        }
-    }
-
-    fn woken_here(&self, module: &str) {
-        self.woken(module);
-        if let Some(others) = &self.others {
-            others.wake(module);
+            queue.wake_others();
         }
     }
 
@@ -132,6 +121,13 @@ impl Queues {
 }
 
 impl Queue {
+    /// Tells other nodes that there is work.
+    pub(crate) fn wake_others(&self) {
+        if let Some(signals) = &self.0.others {
+            signals.nudge(&signal(self.module()));
+        }
+    }
+
     /// Takes back lost leases, and rings where something is due: the way back from whatever nobody was told of.
     async fn look(&self) -> Result<(), DbError> {
         self.reclaim().await?;
@@ -148,6 +144,20 @@ impl Queue {
             }
         }
         Ok(())
+    }
+}
+
+/// The signal that a module has work.
+fn signal(module: &str) -> String {
+    format!("queue.{module}")
+}
+
+/// Wakes who waits here when another node says that there is work, until the queue is gone.
+async fn listen(queue: Weak<Inner>, mut watch: Watch) {
+    loop {
+        watch.changed().await;
+        let Some(inner) = queue.upgrade() else { return };
+        Queue(inner).wake();
     }
 }
 

@@ -13,7 +13,7 @@ use super::item::{Attempt, Item, Kind, NewItem, State};
 use super::schema;
 use super::sql::{Open, placeholders, statement};
 use crate::ports::clock::Clock;
-use crate::ports::database::{DbError, DbErrorKind, Dialect, On, Space, TxId};
+use crate::ports::database::{DbError, DbErrorKind, Dialect, On, Space};
 
 /// Columns of an [`Item`], in the order in which [`read`] wants them.
 pub(super) const COLUMNS: &str =
@@ -38,7 +38,8 @@ pub(super) struct Inner {
     pub(super) leases: AtomicU64,
     pub(super) bells: Mutex<HashMap<(&'static str, String), Arc<Notify>>>,
     pub(super) on_commit: Arc<super::watched::Watch>,
-    pub(super) woken: Box<dyn Fn(&str) + Send + Sync>,
+    /// Who tells other nodes, where there may be some.
+    pub(super) others: Option<Arc<dyn crate::ports::signals::Signals>>,
 }
 
 impl Queue {
@@ -134,7 +135,7 @@ impl Queue {
                 for name in names {
                     self.bell(kind, name).notify_one();
                 }
-                (self.0.woken)(&self.0.module);
+                self.wake_others();
             }
         }
     }
@@ -365,11 +366,6 @@ impl Queue {
     /// A transaction in the module's space that rolls back when it is dropped.
     pub(crate) async fn begin(&self) -> Result<Open, DbError> {
         Open::begin(&self.0.space).await
-    }
-
-    /// Wakes everybody when this transaction commits.
-    pub(crate) fn wake_on_commit(&self, tx: TxId) {
-        self.0.on_commit.note(tx);
     }
 }
 

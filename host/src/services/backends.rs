@@ -7,6 +7,7 @@ use crate::infra::database::SqliteSpaces;
 use crate::ports::cache::{CacheStore, MemoryCache};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::database::Databases;
+use crate::ports::mail::{Mailer, MemoryMailer};
 use crate::ports::secrets::Secrets;
 use crate::ports::signals::{MemorySignals, Signals};
 
@@ -21,6 +22,8 @@ pub struct Backends {
     pub databases: Arc<dyn Databases>,
     /// Blobs of modules.
     pub blobs: BlobStore,
+    /// Sends mail.
+    pub mailer: Arc<dyn Mailer>,
     /// Values that may be lost, counters and locks.
     pub cache: Arc<dyn CacheStore>,
     /// Limits of the cache that hold for every adapter.
@@ -59,6 +62,7 @@ impl Backends {
             signals: Arc::new(MemorySignals::new()),
             databases: Arc::new(SqliteSpaces::in_memory()),
             blobs: BlobStore::in_memory(),
+            mailer: Arc::new(MemoryMailer::new()),
             cache: Arc::new(MemoryCache::new(clock.clone(), CACHE_BYTES)),
             cache_limits: CacheLimits::default(),
             secrets: Secrets::default(),

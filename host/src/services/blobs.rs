@@ -5,7 +5,7 @@ mod streams;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
@@ -16,10 +16,11 @@ use wharf_plugin_api::services::blobs::{
 };
 use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
-use super::hosted::on_host;
+use super::entered::Entered;
 use super::{Inner, stopped};
 use crate::blobs::BlobStore;
 use crate::ports::blobs::{Access, BlobError, Condition, Key, Meta, Put, Span, check_prefix};
+use crate::telemetry::Metrics;
 use streams::{Stream, Streams};
 
 /// Most entries in one page.
@@ -54,12 +55,12 @@ impl Store {
             }
             let module = self.inner.standing.who.module.clone();
             let work = work(self.clone(), self.inner.shared.backends.blobs.clone(), module.clone());
-            on_host(&self.inner, async move {
-                let began = Instant::now();
+            let metrics = self.inner.shared.metrics.clone();
+            FfiFuture::new(Entered::new(self.inner.shared.runtime.clone(), async move {
                 let done = work.await;
-                count(&module, operation, done.as_ref().err(), began.elapsed());
+                count(&metrics, &module, operation, done.as_ref().err());
                 done
-            })
+            }))
         })
         .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
     }
@@ -87,7 +88,7 @@ impl Blobs for Store {
                     why: "blobs of this module may not be larger; the operator sets blobs.max_size",
                 })
             } else {
-                moved(&module, "in", bytes.len());
+                moved(&this.inner.shared.metrics, &module, "in", bytes.len());
                 upload.write(Bytes::from(bytes.into_vec())).await
             };
             if written.is_err() {
@@ -132,7 +133,7 @@ impl Blobs for Store {
                 this.streams.close(handle);
             }
             let piece = piece?;
-            moved(&module, "out", piece.len());
+            moved(&this.inner.shared.metrics, &module, "out", piece.len());
             Ok(RVec::from(Vec::from(piece)))
         })
     }
@@ -251,14 +252,13 @@ fn fault(error: BlobError) -> Fault {
     Fault::from_error(code, &error)
 }
 
-fn count(module: &str, operation: &'static str, fault: Option<&Fault>, time: Duration) {
+fn count(metrics: &Metrics, module: &str, operation: &str, fault: Option<&Fault>) {
     let outcome = fault.map_or("ok", |fault| fault.code.name());
-    metrics::counter!("wharf_blobs_operations_total", "module" => module.to_owned(), "operation" => operation, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!("wharf_blobs_operation_duration_seconds", "module" => module.to_owned(), "operation" => operation)
-        .record(time.as_secs_f64());
+    let labels = [("module", module), ("operation", operation), ("outcome", outcome)];
+    metrics.own_counter("wharf_blobs_operations_total", &labels).increment(1);
 }
 
-fn moved(module: &str, direction: &'static str, bytes: usize) {
-    metrics::counter!("wharf_blobs_bytes_total", "module" => module.to_owned(), "direction" => direction).increment(bytes as u64);
+fn moved(metrics: &Metrics, module: &str, direction: &str, bytes: usize) {
+    let labels = [("module", module), ("direction", direction)];
+    metrics.own_counter("wharf_blobs_bytes_total", &labels).increment(bytes as u64);
 }

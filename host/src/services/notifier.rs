@@ -21,7 +21,7 @@ struct Service(Arc<Inner>);
 
 pub(super) fn object(inner: &Arc<Inner>) -> NotifierRef {
     // What an earlier process has left in the queue is sent as soon as the module is there.
-    let (hub, module) = (inner.shared.mail.clone(), inner.standing.who.module.clone());
+    let (hub, module) = (inner.shared.work.mail.clone(), inner.standing.who.module.clone());
     inner.shared.runtime.spawn(async move {
         if let Err(error) = hub.start(&module).await {
             tracing::warn!(module.id = module, error = %error, "mail of the module cannot be sent until its database answers");
@@ -43,7 +43,9 @@ impl Notifier for Service {
     }
 
     fn send(&self, mail: MailRequest, tx: u64) -> FfiFuture<RString> {
-        guard(|| self.queue(mail, tx)).unwrap_or_else(Err).unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
+        guard(|| self.queue(mail, tx))
+            .unwrap_or_else(Err)
+            .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
     }
 }
 
@@ -62,7 +64,8 @@ impl Service {
             locale: mail.locale.into_string(),
             to: mail.to.into_iter().map(RString::into_string).collect(),
             reply_to: mail.reply_to.into_string(),
-            data: serde_json::from_str(&mail.data).map_err(|error| Fault::new(FaultCode::INVALID, format!("the data of a mail is no JSON: {error}")))?,
+            data: serde_json::from_str(&mail.data)
+                .map_err(|error| Fault::new(FaultCode::INVALID, format!("the data of a mail is no JSON: {error}")))?,
         };
         let handle = inner.shared.runtime.clone();
         Ok(FfiFuture::new(Entered::new(handle, async move {
@@ -72,7 +75,7 @@ impl Service {
             };
             let templates = inner.templates.get().ok_or_else(no_templates)?;
             let module = inner.standing.who.module.as_str();
-            let queued = inner.shared.mail.queue(module, on, templates, &draft).await;
+            let queued = inner.shared.work.mail.queue(module, on, templates, &draft).await;
             queued.map(RString::from).map_err(|error| fault(&error))
         })))
     }

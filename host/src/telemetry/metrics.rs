@@ -135,6 +135,18 @@ impl Metrics {
         self.counter(key(name, labels))
     }
 
+    /// A gauge of the host itself.
+    #[must_use]
+    pub fn own_gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+        self.gauge(key(name, labels))
+    }
+
+    /// A histogram of the host itself.
+    #[must_use]
+    pub fn own_histogram(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
+        self.histogram(key(name, labels))
+    }
+
     pub(super) fn counter(&self, key: Key) -> Counter {
         self.0.recorder.register_counter(&key, &METADATA)
     }

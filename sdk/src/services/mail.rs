@@ -114,7 +114,9 @@ impl Letter {
     }
 
     async fn queue(mut self) -> Result<String, Fault> {
-        let data = self.data.map_err(|error| Fault::new(FaultCode::INVALID, format!("the data of a mail cannot be written as JSON: {error}")))?;
+        let data = self
+            .data
+            .map_err(|error| Fault::new(FaultCode::INVALID, format!("the data of a mail cannot be written as JSON: {error}")))?;
         self.request.data = data.into();
         self.service.send(self.request, self.tx).await.map(RString::into_string)
     }
@@ -137,6 +139,8 @@ impl std::fmt::Debug for Mail {
 
 impl std::fmt::Debug for Letter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Letter").field("template", &self.request.template).finish_non_exhaustive()
+        f.debug_struct("Letter")
+            .field("template", &self.request.template)
+            .finish_non_exhaustive()
     }
 }

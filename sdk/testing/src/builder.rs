@@ -14,6 +14,7 @@ use wharf_host::domain::trust::TrustMode;
 use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
+use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::state::MemoryState;
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
@@ -135,6 +136,11 @@ impl Builder {
             what: "metrics".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
+        let mailer = MemoryMailer::new();
+        let backends = Backends {
+            mailer: Arc::new(mailer.clone()),
+            ..Backends::in_memory()
+        };
         let host = Host::new(HostParts {
             config,
             log: control,
@@ -143,13 +149,14 @@ impl Builder {
             state: Arc::new(MemoryState::new()),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
-            backends: Backends::in_memory(),
+            backends,
+            transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
             return Err(StartError::Findings(plan.findings));
         }
-        Ok(TestHost::new(host, captured, folder))
+        Ok(TestHost::new(host, mailer, captured, folder))
     }
 }
 

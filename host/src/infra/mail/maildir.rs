@@ -31,7 +31,10 @@ impl Mailer for MaildirMailer {
             let content = message::write(mail)?.formatted();
             // The same name in every try: a mail that is sent again replaces its first copy.
             let id = mail.message_id.split('@').next().unwrap_or_default();
-            let name: String = format!("{}.{id}.wharf", mail.made_ms).chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+            let name: String = format!("{}.{id}.wharf", mail.made_ms)
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || *c == '.')
+                .collect();
             let folder = self.0.clone();
             let written = tokio::task::spawn_blocking(move || place(&folder, &name, &content)).await;
             let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -45,7 +48,12 @@ impl Mailer for MaildirMailer {
 
 fn place(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let (from, to) = (folder.join("tmp").join(name), folder.join("new").join(name));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&from)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&from)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&from, &to)?;
@@ -66,7 +74,10 @@ mod tests {
         let mailer = MaildirMailer::open(&folder.path().join("mail")).unwrap();
         mailer.send(&mail()).await.unwrap();
         mailer.send(&mail()).await.unwrap();
-        let files: Vec<_> = fs::read_dir(folder.path().join("mail/new")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(folder.path().join("mail/new"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         assert_eq!(files.len(), 1);
         assert_eq!(fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::read_to_string(&files[0]).unwrap().contains("Message-ID: <0190@example.org>"));

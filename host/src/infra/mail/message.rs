@@ -29,7 +29,9 @@ pub(super) fn write(mail: &Mail) -> Result<Message, MailError> {
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, MailError> {
-    one_line(text)?.parse().map_err(|error| refused(format!("an address in it is none: {error}")))
+    one_line(text)?
+        .parse()
+        .map_err(|error| refused(format!("an address in it is none: {error}")))
 }
 
 /// Whatever is in a header was checked when the mail was queued; a queue can be written by others.

@@ -1,5 +1,11 @@
 //! SMTP against a real server: answers that are final and answers that are not, TLS and logins, and a server that is away.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +55,11 @@ async fn a_mail_arrives_and_answers_are_told_apart() {
     mailer.send(&mail()).await.unwrap();
     let mails = Smtp::mails(server.place());
     assert_eq!(mails.len(), 1);
-    assert!(mails[0].contains("Message-ID: <0190@example.org>") && mails[0].contains("X-Envelope-To: zoe@example.org, ada@example.org"), "{}", mails[0]);
+    assert!(
+        mails[0].contains("Message-ID: <0190@example.org>") && mails[0].contains("X-Envelope-To: zoe@example.org, ada@example.org"),
+        "{}",
+        mails[0]
+    );
     let refused = mailer.send(&to("refused@example.org")).await.unwrap_err();
     assert!(matches!(refused, MailError::Refused { .. }), "{refused:?}");
     let later = mailer.send(&to("later@example.org")).await.unwrap_err();
@@ -62,7 +72,10 @@ async fn a_mail_arrives_and_answers_are_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_and_a_login_are_insisted_on_and_no_password_is_told() {
-    for (served, security) in [(Served::StartTls, SmtpSecurity::StartTls), (Served::Implicit, SmtpSecurity::Implicit)] {
+    for (served, security) in [
+        (Served::StartTls, SmtpSecurity::StartTls),
+        (Served::Implicit, SmtpSecurity::Implicit),
+    ] {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let server = start(Smtp {
             security: served,
@@ -76,7 +89,11 @@ async fn tls_and_a_login_are_insisted_on_and_no_password_is_told() {
             ca: Some(cert.pem().into_bytes()),
             ..settings(server.place().port())
         };
-        SmtpMailer::new(&good).unwrap().send(&mail()).await.unwrap_or_else(|error| panic!("{served:?}: {error:?}; {}", server.output()));
+        SmtpMailer::new(&good)
+            .unwrap()
+            .send(&mail())
+            .await
+            .unwrap_or_else(|error| panic!("{served:?}: {error:?}; {}", server.output()));
         let unknown = SmtpSettings { ca: None, ..good.clone() };
         let wrong = SmtpSettings {
             login: Some(("ada".into(), Secret::new("canary-wrong"))),
@@ -141,6 +158,8 @@ async fn nothing_is_lost_while_the_server_is_down() {
     };
     tokio::time::timeout(Duration::from_secs(60), all_sent).await.expect("all are sent");
     let mails = Smtp::mails(server.place());
-    let missing: Vec<_> = (0..40).filter(|n| !mails.iter().any(|mail| mail.contains(&format!("Subject: Mail {n}\r\n")))).collect();
+    let missing: Vec<_> = (0..40)
+        .filter(|n| !mails.iter().any(|mail| mail.contains(&format!("Subject: Mail {n}\r\n"))))
+        .collect();
     assert!(missing.is_empty(), "lost: {missing:?}; {} mails arrived", mails.len());
 }

@@ -72,7 +72,11 @@ impl SmtpMailer {
             .port(settings.port)
             .tls(tls)
             .timeout(Some(settings.timeout))
-            .pool_config(PoolConfig::new().max_size(settings.connections.max(1)).idle_timeout(Duration::from_secs(30)));
+            .pool_config(
+                PoolConfig::new()
+                    .max_size(settings.connections.max(1))
+                    .idle_timeout(Duration::from_secs(30)),
+            );
         if let Some((name, password)) = &settings.login {
             builder = builder.credentials(Credentials::new(name.clone(), password.reveal().to_owned()));
         }

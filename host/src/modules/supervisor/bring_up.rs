@@ -106,7 +106,12 @@ impl Supervisor {
         match self.make(&image, section, &settings, file, hash).await {
             Ok((running, findings)) => {
                 self.step(slot, State::Initialized);
+                let instance = running.instance.clone();
                 self.swap(slot, running, origin.about);
+                if let Err(error) = instance.go_to_work(&self.0.shared.work).await {
+                    tracing::error!(module.id = slot.id, error = %error, "the module gets no events and jobs: reload it when its database answers");
+                    slot.message("error", format!("it gets no events and jobs: {error}"));
+                }
                 findings
             }
             Err(findings) => self.failed(slot, origin.about, findings),
@@ -163,6 +168,11 @@ impl Supervisor {
             self.wind_down(running, "its start failed");
             return Err(one(finding));
         }
+        if let Err(error) = running.instance.declare(&self.0.shared.work).await {
+            self.wind_down(running, "its subscriptions could not be kept");
+            let text = format!("its subscriptions and schedules could not be written: {error}");
+            return Err(one(Finding::new(&kind::START_FAILED, text)));
+        }
         Ok((running, findings))
     }
 
@@ -173,6 +183,9 @@ impl Supervisor {
         slot.about(about);
         slot.set_health("serving");
         let before = slot.put(Some(running.clone()));
+        if let Some(before) = &before {
+            before.instance.stop_leasing();
+        }
         match self.table(&slot.id, Some(&running)) {
             Ok(table) => drop(self.0.routes.swap(table)),
             Err(findings) => tracing::error!(

@@ -87,9 +87,21 @@ impl Supervisor {
 pub(super) async fn end(running: Arc<Running>, settings: &Settings, drain: Duration, why: &str) -> bool {
     let standing = running.instance.standing.clone();
     let mut clean = true;
-    if standing.gate() != Gate::Quarantined {
+    if standing.gate() == Gate::Quarantined {
+        running.instance.finish_work(Duration::ZERO).await;
+    } else {
         standing.set_gate(Gate::Draining);
-        clean = tokio::time::timeout(drain, standing.idle()).await.is_ok();
+        let (calls, work) =
+            futures_util::future::join(tokio::time::timeout(drain, standing.idle()), running.instance.finish_work(drain)).await;
+        clean = calls.is_ok();
+        if !work {
+            tracing::warn!(
+                module.id = standing.who.module,
+                module.instance = standing.who.instance,
+                why,
+                "events or jobs under way were cut and handed over"
+            );
+        }
     }
     if !clean {
         let left = standing.in_flight();

@@ -50,13 +50,20 @@ pub(super) async fn run(context: &Context, command: &MailCommand) -> Result<Exit
             let rows: Vec<MailRow> = context.client()?.get(&path).await?;
             let Some(row) = rows.into_iter().next() else {
                 let message = format!("module {module} has no mail {id}");
-                return Err(Failure::failed(&message, "mails that were sent are kept for mail.keep", "`wharf mail list` shows those there are"));
+                return Err(Failure::failed(
+                    &message,
+                    "mails that were sent are kept for mail.keep",
+                    "`wharf mail list` shows those there are",
+                ));
             };
             context.emit(&row, whole);
         }
         MailCommand::Retry { module, id } => {
             let id = id.as_ref().map(|id| format!("&id={}", encode(id))).unwrap_or_default();
-            let count: u64 = context.client()?.post(&format!("/mail/retry?module={}{id}", encode(module))).await?;
+            let count: u64 = context
+                .client()?
+                .post(&format!("/mail/retry?module={}{id}", encode(module)))
+                .await?;
             context.emit(&count, |count| format!("{count} mails are tried again"));
         }
     }
@@ -81,7 +88,11 @@ fn table(rows: &[MailRow]) -> String {
 }
 
 fn whole(row: &MailRow) -> String {
-    let error = if row.error.is_empty() { String::new() } else { format!("error    {}\n", row.error.join(": ")) };
+    let error = if row.error.is_empty() {
+        String::new()
+    } else {
+        format!("error    {}\n", row.error.join(": "))
+    };
     format!(
         "id       {}\nstate    {}\ntries    {}\ntemplate {}\nto       {}\nsubject  {}\n{error}\n{}",
         row.id,

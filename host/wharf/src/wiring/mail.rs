@@ -24,7 +24,10 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Arc<dyn Mailer>> {
     if login.is_some() && smtp.security == SmtpProtection::Plain {
         anyhow::bail!("mail.smtp.security = \"plain\" would show the password to the network; use \"starttls\" or \"implicit\"");
     }
-    let ca = smtp.ca.as_ref().map(|path| std::fs::read(path).with_context(|| format!("mail.smtp.ca: cannot read {}", path.display())));
+    let ca = smtp
+        .ca
+        .as_ref()
+        .map(|path| std::fs::read(path).with_context(|| format!("mail.smtp.ca: cannot read {}", path.display())));
     let mailer = SmtpMailer::new(&SmtpSettings {
         host: smtp.host.clone(),
         port: smtp.port(),

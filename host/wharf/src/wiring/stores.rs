@@ -43,6 +43,7 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
                 Durability::default(),
             )),
             blobs: super::blobs::open(config)?,
+            mailer: super::mail::open(config)?,
             ..Backends::in_memory()
         },
         error_sinks: Vec::new(),

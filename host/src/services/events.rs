@@ -1,0 +1,85 @@
+//! `events`: publishes what the manifest lists.
+
+use std::sync::Arc;
+
+use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
+use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RString};
+use wharf_plugin_api::future::FfiFuture;
+use wharf_plugin_api::services::events::{Events, Events_TO, EventsRef, NewEvent};
+use wharf_plugin_api::{Fault, FaultCode, guard};
+
+use super::entered::Entered;
+use super::{Inner, stopped};
+use crate::events::{HubError, Published};
+
+#[derive(Clone)]
+struct Publisher(Arc<Inner>);
+
+pub(super) fn object(inner: &Arc<Inner>) -> EventsRef {
+    Events_TO::from_ptr(RArc::new(Publisher(inner.clone())), TD_Opaque)
+}
+
+impl Publisher {
+    /// The event, if this module may publish it.
+    fn accept(&self, event: NewEvent) -> Result<Published, Fault> {
+        let inner = &self.0;
+        if inner.standing.is_retired() {
+            return Err(stopped());
+        }
+        let subject = event.event_type.as_str();
+        if !inner.manifest.events.publishes.iter().any(|listed| listed == subject) {
+            return Err(Fault::new(
+                FaultCode::UNDECLARED,
+                format!("the subject {subject:?} is not declared; add \"{subject}\" to `publishes` under [events] in wharf.toml"),
+            ));
+        }
+        Ok(Published {
+            module: inner.standing.who.module.clone(),
+            event_type: event.event_type.into(),
+            content_type: event.content_type.into(),
+            data: event.data.into(),
+            key: event.key.into(),
+            tenant: event.tenant.into(),
+            traceparent: event.traceparent.into(),
+            correlation: event.correlation.into(),
+            causation: event.causation.into(),
+        })
+    }
+
+    fn publish(&self, event: NewEvent, tx: u64) -> Result<FfiFuture<RString>, Fault> {
+        let event = self.accept(event)?;
+        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let hub = self.0.shared.work.events.clone();
+        let published = async move { hub.publish(event, tx).await.map(RString::from).map_err(|error| fault(&error)) };
+        Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), published)))
+    }
+
+    fn publish_transient(&self, event: NewEvent) -> Result<RString, Fault> {
+        let event = self.accept(event)?;
+        let _entered = self.0.shared.runtime.enter();
+        let id = self.0.shared.work.events.publish_transient(event).map_err(|error| fault(&error))?;
+        Ok(id.into())
+    }
+}
+
+impl Events for Publisher {
+    fn publish(&self, event: NewEvent, tx: u64) -> FfiFuture<RString> {
+        guard(|| Publisher::publish(self, event, tx))
+            .unwrap_or_else(Err)
+            .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
+    }
+
+    fn publish_transient(&self, event: NewEvent) -> RResult<RString, Fault> {
+        guard(|| Publisher::publish_transient(self, event)).unwrap_or_else(Err).into()
+    }
+}
+
+fn fault(error: &HubError) -> Fault {
+    let code = match error {
+        HubError::Envelope(_) => FaultCode::INVALID,
+        HubError::Database(_) => FaultCode::UNAVAILABLE,
+        HubError::Busy => FaultCode::BUSY,
+        HubError::Injected(_) => FaultCode::INTERNAL,
+    };
+    Fault::from_error(code, error)
+}
