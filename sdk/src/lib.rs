@@ -43,6 +43,7 @@ pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};
+pub use services::mail::MailTemplates;
 pub use wharf_sdk_macros::export_module;
 
 /// What handlers return: an answer, or a [`Problem`].

@@ -11,6 +11,7 @@ mod doctor;
 mod exit;
 mod keys;
 mod log;
+mod mail;
 mod migrate;
 mod modules;
 mod new;
@@ -68,6 +69,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Migrate(args) => migrate::run(args, context).await,
             Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
+            Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),

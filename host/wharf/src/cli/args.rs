@@ -44,6 +44,11 @@ pub(crate) enum Command {
     Db(DbArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
+    /// Show the mail of modules, and try dead ones again
+    Mail {
+        #[command(subcommand)]
+        command: super::mail::MailCommand,
+    },
     /// Show or change log levels of the running host
     Log(LogArgs),
     /// Make and show signing keys

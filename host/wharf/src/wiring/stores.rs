@@ -50,6 +50,8 @@ pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics)
         backends: Backends {
             signals,
             databases: super::spaces::databases(config, metrics)?,
+            blobs: super::blobs::open(config)?,
+            mailer: super::mail::open(config)?,
             secrets,
             cache: open_cache(config, &clock).await?,
             cache_limits: CacheLimits {
