@@ -6,10 +6,12 @@
 mod problem;
 mod router;
 mod socket;
+mod work;
 
 pub use problem::Problem;
 pub use router::{AdminParts, LogDirectives, router};
 pub use socket::{AdminSocket, SocketError, serve_admin};
+pub use work::{Asked, Changed, ReplayRequest, work_router};
 
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,8 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Scheduler, Secrets, Shutdown,
-    Signals, Tls,
+    Admin, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Scheduler,
+    Secrets, Shutdown, Signals, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 

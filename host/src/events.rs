@@ -17,8 +17,8 @@ mod outbox;
 mod relay;
 mod subscribers;
 
-pub use delivery::{Handles, HandlesFuture, Try};
 pub(crate) use delivery::verdict_of;
+pub use delivery::{Handles, HandlesFuture, Try};
 pub use envelope::{EnvelopeError, Published};
 pub(crate) use hub::EventLanes;
 pub use hub::{EventHub, EventSettings, HubError};

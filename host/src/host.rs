@@ -85,7 +85,12 @@ impl Host {
         let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
-        let work = Work::on(&mut backends, &parts.config.node.name, &parts.metrics, settings::work(&parts.config, parts.transport));
+        let work = Work::on(
+            &mut backends,
+            &parts.config.node.name,
+            &parts.metrics,
+            settings::work(&parts.config, parts.transport),
+        );
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),

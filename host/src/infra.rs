@@ -3,6 +3,7 @@
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod events;
 pub mod signals;
 
 #[cfg(feature = "redis")]

@@ -14,11 +14,11 @@ mod spec;
 mod table;
 
 pub use cron::{Cron, CronError};
+pub(crate) use hub::JobLanes;
 pub use hub::{JobError, JobHub, NewJobRun};
 pub use look::{JobRow, RunRow};
 pub use running::{RunTry, Runs};
 pub use spec::JobSpec;
-pub(crate) use hub::JobLanes;
 
 /// Rings when the schedules of a module are to be looked at again.
 pub(crate) const CLOCK: crate::queue::Kind = crate::queue::Kind("clock");

@@ -8,8 +8,8 @@
 pub mod control;
 pub mod endpoint;
 
-mod duties;
 pub mod discover;
+mod duties;
 pub mod inspect;
 pub mod os;
 pub mod place;

@@ -89,7 +89,9 @@ impl Delivering {
             match self.together(items).await {
                 Ok(()) => return vec![Verdict::Ended; items.len()],
                 Err(Broken::Lost) => return vec![Verdict::Ended; items.len()],
-                Err(Broken::Database(error)) => tracing::debug!(error = %error, "a batch of events was rolled back; each is tried by itself"),
+                Err(Broken::Database(error)) => {
+                    tracing::debug!(error = %error, "a batch of events was rolled back; each is tried by itself")
+                }
                 Err(Broken::Handler(_)) => {}
             }
         }
@@ -152,7 +154,11 @@ impl Delivering {
         }
         let all: Vec<&Item> = items.iter().collect();
         if !self.queue.end(tx.on(), &all, false).await? {
-            tracing::warn!(module.id = self.queue.module(), subscription = self.subscription, "a lease was lost while its events were handled; what they did is rolled back");
+            tracing::warn!(
+                module.id = self.queue.module(),
+                subscription = self.subscription,
+                "a lease was lost while its events were handled; what they did is rolled back"
+            );
             return Err(Broken::Lost);
         }
         Ok(())
@@ -200,7 +206,12 @@ impl Delivering {
         let mut args = Vec::with_capacity(items.len() * 4);
         for item in items {
             let (event, replay) = inbox_key(item);
-            args.extend([Value::text(&self.subscription), Value::text(event), Value::text(replay), Value::int(now)]);
+            args.extend([
+                Value::text(&self.subscription),
+                Value::text(event),
+                Value::text(replay),
+                Value::int(now),
+            ]);
         }
         let sql = format!(
             "INSERT INTO wharf_inbox (subscription, event_id, replay_id, done_ms) VALUES {} ON CONFLICT DO NOTHING RETURNING event_id, replay_id",
@@ -220,7 +231,11 @@ impl Delivering {
         let (event, replay) = inbox_key(item);
         let sql = "SELECT 1 FROM wharf_inbox WHERE subscription = $1 AND event_id = $2 AND replay_id = $3";
         let args = vec![Value::text(&self.subscription), Value::text(event), Value::text(replay)];
-        let rows = self.queue.space().query(crate::ports::database::On::Pool, &self.queue.statement(sql, args)).await?;
+        let rows = self
+            .queue
+            .space()
+            .query(crate::ports::database::On::Pool, &self.queue.statement(sql, args))
+            .await?;
         Ok(!rows.is_empty())
     }
 
@@ -232,13 +247,19 @@ impl Delivering {
             Verdict::NotTried => return,
         };
         let module = self.queue.module();
-        let labels = [("module", module), ("subscription", self.subscription.as_str()), ("outcome", outcome)];
+        let labels = [
+            ("module", module),
+            ("subscription", self.subscription.as_str()),
+            ("outcome", outcome),
+        ];
         self.metrics.own_counter("wharf_events_handled_total", &labels).increment(1);
         let published = item.headers.get("published_ms").and_then(|ms| ms.parse::<i64>().ok());
         if let (Some(published), true) = (published, item.attempts == 1) {
             let lag = Duration::from_millis(u64::try_from(started_ms.saturating_sub(published)).unwrap_or_default());
             let labels = [("module", module), ("subscription", self.subscription.as_str())];
-            self.metrics.own_histogram("wharf_events_lag_seconds", &labels).record(lag.as_secs_f64());
+            self.metrics
+                .own_histogram("wharf_events_lag_seconds", &labels)
+                .record(lag.as_secs_f64());
         }
         if let Verdict::Failed(error) | Verdict::Hopeless(error) = verdict {
             tracing::warn!(

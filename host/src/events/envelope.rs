@@ -133,7 +133,10 @@ impl Sealed {
                 .ok_or_else(|| EnvelopeError::NotAnEvent(format!("{name} is missing")))
         };
         if text("specversion") != Some("1.0") {
-            return Err(EnvelopeError::NotAnEvent(format!("found specversion {:?}, expected \"1.0\"", text("specversion"))));
+            return Err(EnvelopeError::NotAnEvent(format!(
+                "found specversion {:?}, expected \"1.0\"",
+                text("specversion")
+            )));
         }
         need("source")?;
         let time = text("time").and_then(|time| time.parse::<Timestamp>().ok());
@@ -170,7 +173,9 @@ mod tests {
 
     #[test]
     fn a_sealed_event_is_a_cloud_event_and_is_read_again() {
-        let sealed = event("application/json", b"{\"post\":7}").seal(Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
+        let sealed = event("application/json", b"{\"post\":7}")
+            .seal(Timestamp::from_second(1_700_000_000).unwrap())
+            .unwrap();
         let json: Value = serde_json::from_slice(&sealed.envelope).unwrap();
         for (name, value) in [
             ("specversion", "1.0"),
@@ -197,7 +202,13 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_refused() {
-        for wrong in ["", "[]", "{}", "{\"specversion\":\"0.3\"}", "{\"specversion\":\"1.0\",\"source\":\"/a\",\"id\":\"1\"}"] {
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            "{\"specversion\":\"0.3\"}",
+            "{\"specversion\":\"1.0\",\"source\":\"/a\",\"id\":\"1\"}",
+        ] {
             assert!(Sealed::open(wrong.as_bytes().to_vec()).is_err(), "{wrong}");
         }
     }

@@ -11,9 +11,9 @@ use wharf_plugin_api::sql::Value;
 
 use super::delivery::{Delivering, Handles, Try};
 use super::envelope::{EnvelopeError, Published, Sealed, publisher};
+use super::outbox;
 use super::relay::{self, Relay, address};
 use super::subscribers::{self, Wanted};
-use super::outbox;
 use crate::failpoint;
 use crate::ports::database::{DbError, Dialect, On, TxId};
 use crate::ports::transport::{Address, Intake, Receiving, Taken, Transport, TransportFuture};
@@ -165,7 +165,11 @@ impl EventHub {
     /// [`HubError::Envelope`], [`HubError::Busy`].
     pub fn publish_transient(&self, event: Published) -> Result<String, HubError> {
         let sealed = event.seal(self.0.queues.clock().now())?;
-        let takers: Vec<Local> = lock(&self.0.local).iter().filter(|local| local.event_type == sealed.event_type).cloned().collect();
+        let takers: Vec<Local> = lock(&self.0.local)
+            .iter()
+            .filter(|local| local.event_type == sealed.event_type)
+            .cloned()
+            .collect();
         for local in takers {
             let permit = self.0.transient.clone().try_acquire_owned().map_err(|_| HubError::Busy)?;
             let envelope = sealed.envelope.clone();
@@ -213,7 +217,13 @@ impl EventHub {
     }
 
     /// Begins to deliver to an instance.
-    pub(crate) async fn attach(&self, module: &str, instance: u64, wanted: &[Wanted], handles: Arc<dyn Handles>) -> Result<EventLanes, DbError> {
+    pub(crate) async fn attach(
+        &self,
+        module: &str,
+        instance: u64,
+        wanted: &[Wanted],
+        handles: Arc<dyn Handles>,
+    ) -> Result<EventLanes, DbError> {
         let queue = self.0.queues.of(module).await?;
         self.ensure_relay(&queue);
         let mut lanes = EventLanes {
@@ -303,7 +313,12 @@ impl EventHub {
             };
             queue.purge(Kind::EVENT, &dead).await?;
             for count in queue.counts().await? {
-                let labels = [("module", queue.module()), ("kind", count.kind.as_str()), ("name", count.name.as_str()), ("state", count.state.name())];
+                let labels = [
+                    ("module", queue.module()),
+                    ("kind", count.kind.as_str()),
+                    ("name", count.name.as_str()),
+                    ("state", count.state.name()),
+                ];
                 let value = f64::from(u32::try_from(count.count).unwrap_or(u32::MAX));
                 self.0.metrics.own_gauge("wharf_queue_items", &labels).set(value);
             }
@@ -392,6 +407,8 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for EventHub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventHub").field("settings", &self.0.settings).finish_non_exhaustive()
+        f.debug_struct("EventHub")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
     }
 }

@@ -124,7 +124,11 @@ impl EventHub {
         for queue in self.0.queues.all() {
             if module.is_none_or(|module| module == queue.module()) {
                 let items = queue.list(Kind::EVENT, filter).await?;
-                rows.extend(items.into_iter().map(|item| delivery_row(queue.module(), item, filter.id.is_some())));
+                rows.extend(
+                    items
+                        .into_iter()
+                        .map(|item| delivery_row(queue.module(), item, filter.id.is_some())),
+                );
             }
         }
         rows.sort_by(|a, b| b.created.cmp(&a.created));
@@ -136,7 +140,13 @@ impl EventHub {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn published(&self, module: Option<&str>, event_type: Option<&str>, id: Option<&str>, limit: usize) -> Result<Vec<EventRow>, DbError> {
+    pub async fn published(
+        &self,
+        module: Option<&str>,
+        event_type: Option<&str>,
+        id: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, DbError> {
         let which = Which {
             event_type: event_type.map(ToOwned::to_owned),
             id: id.map(ToOwned::to_owned),
@@ -193,7 +203,9 @@ impl EventHub {
         for queue in self.0.queues.all() {
             for subscriber in subscribers::all(&queue, On::Pool).await? {
                 let counts = self.0.queues.of(&subscriber.module).await?.counts().await?;
-                let own = counts.into_iter().filter(|count| count.kind == Kind::EVENT.0 && count.name == subscriber.subscription);
+                let own = counts
+                    .into_iter()
+                    .filter(|count| count.kind == Kind::EVENT.0 && count.name == subscriber.subscription);
                 rows.push(SubscriptionRow {
                     deliveries: own.map(|count| (count.state.name().to_owned(), count.count)).collect(),
                     module: subscriber.module,
@@ -249,7 +261,13 @@ impl EventHub {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn replay(&self, to: &SubscriptionRow, since_ms: Option<i64>, id: Option<&str>, from: Option<ReplayProgress>) -> Result<ReplayProgress, DbError> {
+    pub async fn replay(
+        &self,
+        to: &SubscriptionRow,
+        since_ms: Option<i64>,
+        id: Option<&str>,
+        from: Option<ReplayProgress>,
+    ) -> Result<ReplayProgress, DbError> {
         let mut progress = from.unwrap_or_else(|| ReplayProgress {
             replay: Uuid::now_v7().to_string(),
             delivered: 0,
@@ -267,12 +285,17 @@ impl EventHub {
         };
         let page = outbox::find(&source, &which).await?;
         let all = subscribers::all(&source, On::Pool).await?;
-        let known = all.iter().find(|known| known.module == to.module && known.subscription == to.subscription);
+        let known = all
+            .iter()
+            .find(|known| known.module == to.module && known.subscription == to.subscription);
         let Some(subscriber) = known else {
             progress.next = None;
             return Ok(progress);
         };
-        let items: Vec<_> = page.iter().map(|row| relay::item(&row.event, subscriber, &progress.replay)).collect();
+        let items: Vec<_> = page
+            .iter()
+            .map(|row| relay::item(&row.event, subscriber, &progress.replay))
+            .collect();
         progress.delivered += self.0.queues.of(&to.module).await?.put(On::Pool, Kind::EVENT, &items).await?;
         progress.next = page.last().filter(|_| page.len() == PAGE).map(|row| row.seq);
         Ok(progress)

@@ -40,9 +40,8 @@ pub(super) async fn unrelayed(queue: &Queue, on: On, limit: usize) -> Result<Vec
 
 /// What was relayed, of a subject, after a place, oldest first.
 pub(super) async fn relayed_after(queue: &Queue, on: On, event_type: &str, after: i64, limit: usize) -> Result<Vec<OutboxRow>, DbError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM wharf_outbox WHERE type = $1 AND seq > $2 AND relayed_ms IS NOT NULL ORDER BY seq LIMIT {limit}"
-    );
+    let sql =
+        format!("SELECT {COLUMNS} FROM wharf_outbox WHERE type = $1 AND seq > $2 AND relayed_ms IS NOT NULL ORDER BY seq LIMIT {limit}");
     select(queue, on, &sql, vec![Value::text(event_type), Value::int(after)]).await
 }
 
@@ -98,7 +97,12 @@ pub(super) async fn mark(queue: &Queue, on: On, rows: &[i64]) -> Result<(), DbEr
 pub(super) async fn count_unrelayed(queue: &Queue) -> Result<u64, DbError> {
     let statement = queue.statement("SELECT COUNT(*) FROM wharf_outbox WHERE relayed_ms IS NULL", Vec::new());
     let rows = queue.space().query(On::Pool, &statement).await?;
-    Ok(rows.values.first().and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()).unwrap_or_default())
+    Ok(rows
+        .values
+        .first()
+        .and_then(Value::as_int)
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or_default())
 }
 
 /// Forgets what was relayed before a time, but for what somebody who is behind still has to see, unless that is very old.
@@ -117,7 +121,9 @@ async fn select(queue: &Queue, on: On, sql: &str, args: Vec<Value>) -> Result<Ve
 
 fn read(rows: &Rows) -> Vec<OutboxRow> {
     let read_row = |row: &[Value]| {
-        let [seq, id, event_type, key, envelope, created, relayed] = row else { return None };
+        let [seq, id, event_type, key, envelope, created, relayed] = row else {
+            return None;
+        };
         Some(OutboxRow {
             seq: seq.as_int()?,
             event: Sealed {

@@ -56,7 +56,10 @@ impl Relay {
     async fn relay(&self, on: On) -> Result<bool, DbError> {
         let mut subscribers = subscribers::all(&self.queue, on).await?;
         let mut is_done = true;
-        for subscriber in subscribers.iter_mut().filter(|subscriber| subscriber.is_behind && subscriber.gone_ms == 0) {
+        for subscriber in subscribers
+            .iter_mut()
+            .filter(|subscriber| subscriber.is_behind && subscriber.gone_ms == 0)
+        {
             is_done &= self.catch_up(on, subscriber).await?;
         }
         let rows = outbox::unrelayed(&self.queue, on, ROUND).await?;
@@ -70,7 +73,10 @@ impl Relay {
         outbox::mark(&self.queue, on, &marked).await?;
         hit("events.relay.marked").await?;
         if sent < rows.len() {
-            return Err(DbError::new(DbErrorKind::Unavailable, "the broker did not take all events; they are sent again"));
+            return Err(DbError::new(
+                DbErrorKind::Unavailable,
+                "the broker did not take all events; they are sent again",
+            ));
         }
         Ok(is_done && rows.len() < ROUND)
     }
@@ -119,7 +125,10 @@ impl Relay {
         let mut by_module: BTreeMap<&str, Vec<NewItem>> = BTreeMap::new();
         for row in rows {
             for subscriber in subscribers.iter().filter(|subscriber| wants(subscriber, row)) {
-                by_module.entry(&subscriber.module).or_default().push(item(&row.event, subscriber, ""));
+                by_module
+                    .entry(&subscriber.module)
+                    .or_default()
+                    .push(item(&row.event, subscriber, ""));
             }
         }
         for (module, items) in by_module {
@@ -171,11 +180,21 @@ async fn waiting(queue: &Queue, subscription: &str) -> Result<u64, DbError> {
     let sql = "SELECT COUNT(*) FROM wharf_queue WHERE kind = $1 AND name = $2 AND state = 'waiting'";
     let statement = queue.statement(sql, vec![Value::text(Kind::EVENT.0), Value::text(subscription)]);
     let rows = queue.space().query(On::Pool, &statement).await?;
-    Ok(rows.values.first().and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()).unwrap_or_default())
+    Ok(rows
+        .values
+        .first()
+        .and_then(Value::as_int)
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or_default())
 }
 
 async fn send(transport: &Arc<dyn Transport>, rows: &[OutboxRow], is_wanted: impl Fn(&OutboxRow) -> bool) -> Result<usize, DbError> {
-    let wanted: Vec<usize> = rows.iter().enumerate().filter(|(_, row)| is_wanted(row)).map(|(index, _)| index).collect();
+    let wanted: Vec<usize> = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| is_wanted(row))
+        .map(|(index, _)| index)
+        .collect();
     let parcels: Vec<Parcel> = wanted
         .iter()
         .filter_map(|index| rows.get(*index))

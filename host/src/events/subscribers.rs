@@ -55,7 +55,10 @@ pub(super) async fn declare(queues: &Arc<Queues>, module: &str, wanted: &[Wanted
     for subscription in wanted {
         let queue = queues.of(publisher(&subscription.event_type)).await?;
         join(&queue, module, subscription).await?;
-        if let Some((_, old)) = before.iter().find(|(name, event_type)| *name == subscription.name && *event_type != subscription.event_type) {
+        if let Some((_, old)) = before
+            .iter()
+            .find(|(name, event_type)| *name == subscription.name && *event_type != subscription.event_type)
+        {
             leave(&queues.of(publisher(old)).await?, module, &subscription.name, old).await?;
         }
     }
@@ -116,7 +119,12 @@ async fn leave(queue: &Queue, module: &str, subscription: &str, event_type: &str
     let sql = "UPDATE wharf_subscriber SET gone_ms = $1, is_behind = 1, after_seq = CASE WHEN is_behind = 1 THEN after_seq ELSE \
                (SELECT COALESCE(MAX(seq), 0) FROM wharf_outbox WHERE relayed_ms IS NOT NULL) END \
                WHERE module = $2 AND subscription = $3 AND type = $4 AND gone_ms = 0";
-    let args = vec![Value::int(queue.now_ms()), Value::text(module), Value::text(subscription), Value::text(event_type)];
+    let args = vec![
+        Value::int(queue.now_ms()),
+        Value::text(module),
+        Value::text(subscription),
+        Value::text(event_type),
+    ];
     queue.space().execute(On::Pool, &queue.statement(sql, args)).await?;
     Ok(())
 }
@@ -126,7 +134,9 @@ pub(super) async fn all(queue: &Queue, on: On) -> Result<Vec<Subscriber>, DbErro
     let sql = "SELECT module, subscription, type, is_ordered, max_attempts, after_seq, is_behind, gone_ms FROM wharf_subscriber ORDER BY module, subscription";
     let rows = queue.space().query(on, &queue.statement(sql, Vec::new())).await?;
     let read = |row: &[Value]| {
-        let [module, subscription, event_type, is_ordered, attempts, after, is_behind, gone] = row else { return None };
+        let [module, subscription, event_type, is_ordered, attempts, after, is_behind, gone] = row else {
+            return None;
+        };
         Some(Subscriber {
             module: module.as_text()?.to_owned(),
             subscription: subscription.as_text()?.to_owned(),

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use wharf_manifest::{Missed, Overlap};
 
+use super::CLOCK;
 use super::cron::Cron;
 use super::spec::JobSpec;
 use super::table::{self, Place, Ran};
-use super::CLOCK;
 use crate::ports::database::DbError;
 use crate::queue::{Kind, NewItem, Queue};
 

@@ -47,7 +47,9 @@ impl Cron {
     pub fn parse(schedule: &str, zone: Option<&str>) -> Result<Self, CronError> {
         let wrong = || CronError::Schedule(schedule.to_owned());
         let fields: Vec<&str> = schedule.split_whitespace().collect();
-        let [minute, hour, day, month, weekday] = fields.as_slice() else { return Err(wrong()) };
+        let [minute, hour, day, month, weekday] = fields.as_slice() else {
+            return Err(wrong());
+        };
         let read = |text: &str, least, most, names: &[&str]| field(text, least, most, names).ok_or_else(wrong);
         let weekdays = read(weekday, 0, 7, &DAYS)?;
         let zone_name = zone.unwrap_or("UTC");
@@ -89,7 +91,11 @@ impl Cron {
         let has = |set: u64, value: i8| u32::try_from(value).is_ok_and(|value| set & (1_u64 << value) != 0);
         let in_month = has(self.days, date.day());
         let in_week = has(self.weekdays, date.weekday().since(Weekday::Sunday));
-        let day = if self.either_day { in_month || in_week } else { in_month && in_week };
+        let day = if self.either_day {
+            in_month || in_week
+        } else {
+            in_month && in_week
+        };
         has(self.months, date.month()) && day
     }
 
@@ -107,7 +113,8 @@ impl Cron {
 
 /// The values a field stands for, as bits.
 fn field(text: &str, least: u32, most: u32, names: &[&str]) -> Option<u64> {
-    text.split(',').try_fold(0, |set, item| Some(set | list_item(item, least, most, names)?))
+    text.split(',')
+        .try_fold(0, |set, item| Some(set | list_item(item, least, most, names)?))
 }
 
 fn list_item(item: &str, least: u32, most: u32, names: &[&str]) -> Option<u64> {
@@ -146,32 +153,87 @@ mod tests {
 
     #[test]
     fn plain_schedules_come_in_order() {
-        check("0 3 * * *", "UTC", "2026-01-01T03:00:00Z", &["2026-01-02T03:00:00Z", "2026-01-03T03:00:00Z"]);
-        check("*/20 8-9 * * *", "UTC", "2026-01-01T08:45:00Z", &["2026-01-01T09:00:00Z", "2026-01-01T09:20:00Z", "2026-01-01T09:40:00Z", "2026-01-02T08:00:00Z"]);
-        check("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]);
-        check("30 9 * * mon-fri", "America/New_York", "2026-01-02T20:00:00Z", &["2026-01-05T14:30:00Z"]);
+        check(
+            "0 3 * * *",
+            "UTC",
+            "2026-01-01T03:00:00Z",
+            &["2026-01-02T03:00:00Z", "2026-01-03T03:00:00Z"],
+        );
+        check(
+            "*/20 8-9 * * *",
+            "UTC",
+            "2026-01-01T08:45:00Z",
+            &[
+                "2026-01-01T09:00:00Z",
+                "2026-01-01T09:20:00Z",
+                "2026-01-01T09:40:00Z",
+                "2026-01-02T08:00:00Z",
+            ],
+        );
+        check(
+            "0 0 29 2 *",
+            "UTC",
+            "2026-01-01T00:00:00Z",
+            &["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"],
+        );
+        check(
+            "30 9 * * mon-fri",
+            "America/New_York",
+            "2026-01-02T20:00:00Z",
+            &["2026-01-05T14:30:00Z"],
+        );
         check("0 12 * * 7", "UTC", "2026-01-01T00:00:00Z", &["2026-01-04T12:00:00Z"]);
     }
 
     #[test]
     fn either_of_two_restricted_days_will_do() {
-        check("0 0 13 * fri", "UTC", "2026-02-10T00:00:00Z", &["2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z", "2026-02-27T00:00:00Z"]);
+        check(
+            "0 0 13 * fri",
+            "UTC",
+            "2026-02-10T00:00:00Z",
+            &["2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z", "2026-02-27T00:00:00Z"],
+        );
     }
 
     #[test]
     fn a_time_in_the_gap_is_moved_and_comes_once() {
         // Berlin, 29 March 2026: 02:00 becomes 03:00.
-        check("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", &["2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"]);
-        check("30 * * * *", "Europe/Berlin", "2026-03-29T00:00:00Z", &["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "2026-03-29T02:30:00Z"]);
+        check(
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-03-28T12:00:00Z",
+            &["2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"],
+        );
+        check(
+            "30 * * * *",
+            "Europe/Berlin",
+            "2026-03-29T00:00:00Z",
+            &["2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "2026-03-29T02:30:00Z"],
+        );
         // Beirut puts the clock forward at midnight: 00:00 of 29 March 2026 is 01:00.
-        check("0 0 * * *", "Asia/Beirut", "2026-03-28T12:00:00Z", &["2026-03-28T22:00:00Z", "2026-03-29T21:00:00Z"]);
+        check(
+            "0 0 * * *",
+            "Asia/Beirut",
+            "2026-03-28T12:00:00Z",
+            &["2026-03-28T22:00:00Z", "2026-03-29T21:00:00Z"],
+        );
     }
 
     #[test]
     fn a_time_in_the_overlap_comes_once_unless_every_hour_counts() {
         // Berlin, 25 October 2026: 03:00 becomes 02:00.
-        check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
-        check("30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]);
+        check(
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2026-10-24T12:00:00Z",
+            &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
+        );
+        check(
+            "30 * * * *",
+            "Europe/Berlin",
+            "2026-10-25T00:00:00Z",
+            &["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"],
+        );
     }
 
     #[test]
@@ -180,6 +242,9 @@ mod tests {
         for wrong in ["", "* * * *", "61 * * * *", "* * * * * *", "5/2 * * * *", "*/0 * * * *"] {
             assert!(matches!(Cron::parse(wrong, None), Err(CronError::Schedule(_))), "{wrong}");
         }
-        assert_eq!(Cron::parse("* * * * *", Some("Mars/Olympus")).unwrap_err(), CronError::Zone("Mars/Olympus".to_owned()));
+        assert_eq!(
+            Cron::parse("* * * * *", Some("Mars/Olympus")).unwrap_err(),
+            CronError::Zone("Mars/Olympus".to_owned())
+        );
     }
 }

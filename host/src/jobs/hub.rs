@@ -146,7 +146,9 @@ impl JobHub {
             };
             lanes.lanes.push((Lane::start(queue.clone(), settings, Arc::new(work)), job.drain));
             if job.cron.is_some() {
-                lanes.clocks.push(tokio::spawn(clockwork::run(queue.clone(), job.clone())).abort_handle());
+                lanes
+                    .clocks
+                    .push(tokio::spawn(clockwork::run(queue.clone(), job.clone())).abort_handle());
             }
         }
         Ok(lanes)
@@ -184,11 +186,15 @@ impl JobHub {
     pub(super) fn job(&self, module: &str, job: &str) -> Result<JobSpec, JobError> {
         let jobs = lock(&self.0.jobs);
         let known = jobs.get(module).map(Vec::as_slice).unwrap_or_default();
-        known.iter().find(|known| known.name == job).cloned().ok_or_else(|| JobError::Unknown {
-            module: module.to_owned(),
-            job: job.to_owned(),
-            jobs: known.iter().map(|known| known.name.clone()).collect(),
-        })
+        known
+            .iter()
+            .find(|known| known.name == job)
+            .cloned()
+            .ok_or_else(|| JobError::Unknown {
+                module: module.to_owned(),
+                job: job.to_owned(),
+                jobs: known.iter().map(|known| known.name.clone()).collect(),
+            })
     }
 
     /// Remembers which jobs a module has, for operators.

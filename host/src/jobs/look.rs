@@ -108,6 +108,16 @@ impl JobHub {
         Ok(rows)
     }
 
+    /// How many schedules have a time that has passed and whose run is not put yet.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn due(&self) -> Result<u64, DbError> {
+        let now = self.0.queues.clock().now();
+        let rows = self.list().await?;
+        Ok(rows.iter().filter(|row| row.next.is_some_and(|next| next <= now)).count() as u64)
+    }
+
     /// Runs a job soon, whatever its schedule says.
     ///
     /// # Errors
@@ -161,7 +171,9 @@ impl JobHub {
 }
 
 fn run_row(module: &str, row: &[Value]) -> Option<RunRow> {
-    let [job, run, fire, attempt, node, started, ended, outcome, error] = row else { return None };
+    let [job, run, fire, attempt, node, started, ended, outcome, error] = row else {
+        return None;
+    };
     let text = |value: &Value| value.as_text().unwrap_or_default().to_owned();
     let time = |value: &Value| value.as_int().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     Some(RunRow {

@@ -94,14 +94,31 @@ impl Running {
             started_ms,
             ended_ms: self.queue.now_ms(),
             outcome,
-            error: result.err().map(|fault| format!("{}: {}", fault.code.name(), fault.message)).unwrap_or_default(),
+            error: result
+                .err()
+                .map(|fault| format!("{}: {}", fault.code.name(), fault.message))
+                .unwrap_or_default(),
         };
-        let labels = [("module", self.queue.module()), ("job", self.job.name.as_str()), ("outcome", outcome)];
+        let labels = [
+            ("module", self.queue.module()),
+            ("job", self.job.name.as_str()),
+            ("outcome", outcome),
+        ];
         self.metrics.own_counter("wharf_jobs_runs_total", &labels).increment(1);
         let labels = [("module", self.queue.module()), ("job", self.job.name.as_str())];
-        self.metrics.own_histogram("wharf_jobs_run_seconds", &labels).record(began.elapsed().as_secs_f64());
+        self.metrics
+            .own_histogram("wharf_jobs_run_seconds", &labels)
+            .record(began.elapsed().as_secs_f64());
         if !ran.error.is_empty() {
-            tracing::warn!(module.id = self.queue.module(), job = ran.job, run.id = ran.item, attempt = ran.attempt, outcome, error = ran.error, "a job did not succeed");
+            tracing::warn!(
+                module.id = self.queue.module(),
+                job = ran.job,
+                run.id = ran.item,
+                attempt = ran.attempt,
+                outcome,
+                error = ran.error,
+                "a job did not succeed"
+            );
         }
         match self.record(item, &ran).await {
             Ok(()) => verdict,
@@ -110,7 +127,11 @@ impl Running {
     }
 
     async fn run(&self, item: &Item, started_ms: i64) -> Result<(), Fault> {
-        let version = item.headers.get("payload_version").and_then(|version| version.parse().ok()).unwrap_or_default();
+        let version = item
+            .headers
+            .get("payload_version")
+            .and_then(|version| version.parse().ok())
+            .unwrap_or_default();
         let run = RunTry {
             job: self.job.name.clone(),
             id: item.id.clone(),
@@ -118,7 +139,11 @@ impl Running {
             payload_version: version,
             attempt: item.attempts,
             max_attempts: item.max_attempts,
-            scheduled_ms: if fire_ms(item) > 0 { fire_ms(item) } else { item.due_ms.min(started_ms) },
+            scheduled_ms: if fire_ms(item) > 0 {
+                fire_ms(item)
+            } else {
+                item.due_ms.min(started_ms)
+            },
             timeout: self.job.timeout,
             cancelled: self.cancelled.clone(),
         };
@@ -142,7 +167,11 @@ impl Running {
         if self.queue.end(tx.on(), &[item], false).await? {
             tx.commit().await?;
         } else {
-            tracing::warn!(module.id = self.queue.module(), job = ran.job, "a lease was lost before the end of its run was recorded; it may be run again");
+            tracing::warn!(
+                module.id = self.queue.module(),
+                job = ran.job,
+                "a lease was lost before the end of its run was recorded; it may be run again"
+            );
             tx.rollback().await;
         }
         hit("jobs.recorded").await

@@ -45,7 +45,11 @@ impl JobSpec {
     /// # Errors
     /// When there is no such zone.
     pub fn new(job: &Job, schema: String) -> Result<Self, CronError> {
-        let cron = job.schedule.as_deref().map(|schedule| Cron::parse(schedule, job.timezone.as_deref())).transpose()?;
+        let cron = job
+            .schedule
+            .as_deref()
+            .map(|schedule| Cron::parse(schedule, job.timezone.as_deref()))
+            .transpose()?;
         Ok(Self {
             name: job.name.clone(),
             description: job.description.clone(),

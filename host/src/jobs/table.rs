@@ -111,6 +111,9 @@ pub(super) async fn record(queue: &Queue, on: On, ran: &Ran) -> Result<(), DbErr
 /// Forgets what became of tries before a time.
 pub(super) async fn forget(queue: &Queue, before_ms: i64) -> Result<(), DbError> {
     let sql = "DELETE FROM wharf_runs WHERE ended_ms < $1";
-    queue.space().execute(On::Pool, &queue.statement(sql, vec![Value::int(before_ms)])).await?;
+    queue
+        .space()
+        .execute(On::Pool, &queue.statement(sql, vec![Value::int(before_ms)]))
+        .await?;
     Ok(())
 }

@@ -49,12 +49,19 @@ impl Duties {
             let mut names = BTreeSet::new();
             for subscription in &listed {
                 if !names.insert(subscription.name.as_str()) {
-                    let text = format!("found two subscriptions named {:?}; each needs a name of its own", subscription.name.as_str());
+                    let text = format!(
+                        "found two subscriptions named {:?}; each needs a name of its own",
+                        subscription.name.as_str()
+                    );
                     return Err(Fault::new(FaultCode::INVALID, text));
                 }
                 duties.wanted.push(wanted(subscription, manifest, settings)?);
             }
-            duties.published = events.published().into_iter().map(|p| (p.event_type.into(), p.schema.into())).collect();
+            duties.published = events
+                .published()
+                .into_iter()
+                .map(|p| (p.event_type.into(), p.schema.into()))
+                .collect();
         }
         duties.specs = specs(duties.jobs.as_ref(), manifest)?;
         Ok(duties)
@@ -82,7 +89,11 @@ fn wanted(subscription: &Subscription, manifest: &Manifest, settings: &EventSett
         from_start: subscription.from == StartFrom::START,
         is_ordered: subscription.order != Order::NONE,
         concurrency: subscription.concurrency,
-        max_attempts: if subscription.max_attempts == 0 { settings.max_attempts } else { subscription.max_attempts },
+        max_attempts: if subscription.max_attempts == 0 {
+            settings.max_attempts
+        } else {
+            subscription.max_attempts
+        },
         timeout: match subscription.timeout_ms {
             0 => settings.timeout,
             milliseconds => Duration::from_millis(milliseconds),
@@ -103,7 +114,10 @@ fn specs(jobs: Option<&JobsExport>, manifest: &Manifest) -> Result<Vec<JobSpec>,
     }
     let without_code = manifest.jobs.iter().find(|job| jobs.is_some() && !offered.contains_key(&job.name));
     if let Some(job) = without_code {
-        let text = format!("wharf.toml lists the job {:?} and the module has no code for it; add it in Module::jobs", job.name);
+        let text = format!(
+            "wharf.toml lists the job {:?} and the module has no code for it; add it in Module::jobs",
+            job.name
+        );
         return Err(Fault::new(FaultCode::INVALID, text));
     }
     let listed = manifest.jobs.iter().filter_map(|job| Some((job, offered.get(&job.name)?)));
@@ -133,7 +147,10 @@ impl Instance {
             return Ok(());
         }
         let worker = Arc::new(Worker(self.clone()));
-        let events = work.events.attach(module, self.standing.who.instance, &self.duties.wanted, worker.clone()).await?;
+        let events = work
+            .events
+            .attach(module, self.standing.who.instance, &self.duties.wanted, worker.clone())
+            .await?;
         let jobs = work.jobs.attach(module, &self.duties.specs, worker).await?;
         *self.at_work.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((events, jobs));
         Ok(())
@@ -184,7 +201,10 @@ fn over(standing: &Standing) -> Option<Fault> {
 impl Handles for Worker {
     fn handle(&self, attempt: Try) -> HandlesFuture {
         let Some(events) = self.0.duties.events.clone() else {
-            return Box::pin(std::future::ready(Err(Fault::new(FaultCode::UNSUPPORTED, "this module handles no events"))));
+            return Box::pin(std::future::ready(Err(Fault::new(
+                FaultCode::UNSUPPORTED,
+                "this module handles no events",
+            ))));
         };
         let loan = attempt.tx.and_then(|tx| self.0.provider().lend_tx(tx));
         let delivery = Delivery {
@@ -211,7 +231,10 @@ impl Handles for Worker {
 impl Runs for Worker {
     fn run(&self, run: RunTry) -> Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>> {
         let Some(jobs) = self.0.duties.jobs.clone() else {
-            return Box::pin(std::future::ready(Err(Fault::new(FaultCode::UNSUPPORTED, "this module runs no jobs"))));
+            return Box::pin(std::future::ready(Err(Fault::new(
+                FaultCode::UNSUPPORTED,
+                "this module runs no jobs",
+            ))));
         };
         let mut cancelled = run.cancelled;
         let run = Run {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Backends;
 use crate::events::{EventHub, EventSettings};
 use crate::jobs::JobHub;
+use crate::ports::database::DbError;
 use crate::ports::transport::Transport;
 use crate::queue::{Queues, WatchedDatabases};
 use crate::telemetry::Metrics;
@@ -55,6 +56,16 @@ impl Work {
             jobs: JobHub::new(queues.clone(), metrics.clone(), settings.history),
             queues,
         }
+    }
+}
+
+impl Work {
+    /// How much is due now: to be relayed, handled, run, or put by a schedule. 0 when nothing is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn busy(&self) -> Result<u64, DbError> {
+        Ok(self.events.busy().await? + self.jobs.due().await?)
     }
 }
 

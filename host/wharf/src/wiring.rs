@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin};
+use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin, work_router};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
@@ -74,6 +74,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         linked: linked_modules(),
         error_sinks,
         backends,
+        transport: stores::transport(&config),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;
@@ -85,7 +86,11 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         settings: settings.explainer(),
     };
     let admin_path = socket.path().to_owned();
-    let admin = tokio::spawn(serve_admin(socket, router(admin), stopped(stopping.clone())));
+    let admin = tokio::spawn(serve_admin(
+        socket,
+        router(admin).merge(work_router(host.work().clone())),
+        stopped(stopping.clone()),
+    ));
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));
     tokio::spawn(background::upkeep(metrics, stopping.clone()));
 

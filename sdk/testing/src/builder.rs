@@ -14,6 +14,7 @@ use wharf_host::domain::trust::TrustMode;
 use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
+use wharf_host::ports::clock::MovableClock;
 use wharf_host::ports::state::MemoryState;
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
@@ -135,6 +136,7 @@ impl Builder {
             what: "metrics".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
+        let clock = Arc::new(MovableClock::default());
         let host = Host::new(HostParts {
             config,
             log: control,
@@ -143,14 +145,14 @@ impl Builder {
             state: Arc::new(MemoryState::new()),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
-            backends: Backends::in_memory(),
+            backends: Backends::in_memory_at(clock.clone()),
             transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
             return Err(StartError::Findings(plan.findings));
         }
-        Ok(TestHost::new(host, captured, folder))
+        Ok(TestHost::new(host, captured, clock, folder))
     }
 }
 

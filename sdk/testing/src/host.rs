@@ -10,11 +10,13 @@ use wharf_host::host::Host;
 use wharf_host::http::body::Body;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
+use wharf_host::ports::clock::MovableClock;
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
 use crate::builder::Builder;
 use crate::channel::Channel;
+use crate::events::Events;
 
 /// How long modules may take to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -26,6 +28,7 @@ pub struct TestHost {
     host: Host,
     gateway: Arc<Gateway>,
     logs: Captured,
+    clock: Arc<MovableClock>,
     _folder: TempDir,
 }
 
@@ -35,11 +38,12 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir) -> Self {
+    pub(crate) fn new(host: Host, logs: Captured, clock: Arc<MovableClock>, folder: TempDir) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
             logs,
+            clock,
             _folder: folder,
         }
     }
@@ -103,6 +107,33 @@ impl TestHost {
             Some(status) => status,
             None => panic!("found no module {id:?}, expected one of {ids:?}"),
         }
+    }
+
+    /// Moves the time of the host forward: what is due until then is due. [`TestHost::settle_events`] waits for it.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// What was published and what became of it.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(&self.host)
+    }
+
+    /// Waits until nothing is to be relayed, handled or run any more: what is due later, and dead letters, stay.
+    ///
+    /// # Panics
+    /// When something is still due after half a minute.
+    pub async fn settle_events(&self) {
+        self.events().settle().await;
+    }
+
+    /// Runs a job of a module now, and waits until it has run.
+    ///
+    /// # Panics
+    /// When there is no such job, or it has not run after half a minute.
+    pub async fn run_job(&self, module: &str, job: &str) {
+        self.events().run_job(module, job).await;
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

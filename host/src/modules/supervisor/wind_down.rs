@@ -91,10 +91,16 @@ pub(super) async fn end(running: Arc<Running>, settings: &Settings, drain: Durat
         running.instance.finish_work(Duration::ZERO).await;
     } else {
         standing.set_gate(Gate::Draining);
-        let (calls, work) = futures_util::future::join(tokio::time::timeout(drain, standing.idle()), running.instance.finish_work(drain)).await;
+        let (calls, work) =
+            futures_util::future::join(tokio::time::timeout(drain, standing.idle()), running.instance.finish_work(drain)).await;
         clean = calls.is_ok();
         if !work {
-            tracing::warn!(module.id = standing.who.module, module.instance = standing.who.instance, why, "events or jobs under way were cut and handed over");
+            tracing::warn!(
+                module.id = standing.who.module,
+                module.instance = standing.who.instance,
+                why,
+                "events or jobs under way were cut and handed over"
+            );
         }
     }
     if !clean {

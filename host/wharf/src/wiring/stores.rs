@@ -5,9 +5,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use wharf_host::config::Config;
 use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
+use wharf_host::infra::events::RabbitTransport;
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::StateStore;
+use wharf_host::ports::transport::Transport;
 use wharf_host::services::{Backends, ErrorSink};
 use wharf_host::telemetry::Metrics;
 
@@ -46,6 +48,12 @@ pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<
         },
         error_sinks: Vec::new(),
     })
+}
+
+/// Carries events; none: the databases do.
+pub(super) fn transport(config: &Config) -> Option<Arc<dyn Transport>> {
+    let url = config.events.amqp_url.as_ref()?;
+    Some(Arc::new(RabbitTransport::new(url.reveal(), &config.events.exchange)))
 }
 
 async fn open_state(config: &Config) -> anyhow::Result<State> {
