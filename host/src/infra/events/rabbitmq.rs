@@ -92,7 +92,7 @@ impl RabbitTransport {
         let mut sent = 0;
         let mut is_whole = true;
         for confirm in confirms {
-            let mut confirmation = confirm.await?;
+            let confirmation = confirm.await?;
             is_whole &= confirmation.is_ack() && confirmation.take_message().is_none();
             sent += usize::from(is_whole);
         }
