@@ -11,8 +11,8 @@
 mod apart;
 #[path = "test_host/calls.rs"]
 mod calls;
-#[path = "test_host/ledger.rs"]
-mod ledger;
+#[path = "test_host/orders.rs"]
+mod orders;
 #[path = "test_host/library.rs"]
 mod library;
 #[path = "test_host/one_image.rs"]

@@ -21,11 +21,11 @@ use wharf_sdk::{
 
 use tables::{handled, placed};
 
-export_module!(Ledger);
+export_module!(Orders);
 
 /// The module.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Orders {
     ctx: Context,
     db: Db,
     events: Events,
@@ -69,7 +69,7 @@ pub struct Bill {
 }
 
 impl Event for Placed {
-    const TYPE: &'static str = "ledger.order.placed.v1";
+    const TYPE: &'static str = "orders.order.placed.v1";
 
     fn key(&self) -> Option<String> {
         Some(self.customer.clone())
@@ -77,15 +77,15 @@ impl Event for Placed {
 }
 
 impl Event for PlacedV2 {
-    const TYPE: &'static str = "ledger.order.placed.v2";
+    const TYPE: &'static str = "orders.order.placed.v2";
 }
 
 impl Event for Seen {
-    const TYPE: &'static str = "ledger.order.seen.v1";
+    const TYPE: &'static str = "orders.order.seen.v1";
 }
 
 impl Event for Undeclared {
-    const TYPE: &'static str = "ledger.order.vanished.v1";
+    const TYPE: &'static str = "orders.order.vanished.v1";
 }
 
 impl Payload for Bill {
@@ -98,7 +98,7 @@ impl Payload for Bill {
     }
 }
 
-impl Module for Ledger {
+impl Module for Orders {
     type Config = NoConfig;
 
     async fn init(ctx: Context, _: NoConfig) -> Result<Self, Error> {
@@ -158,7 +158,7 @@ impl Module for Ledger {
     }
 }
 
-impl Ledger {
+impl Orders {
     async fn on_placed(self: Arc<Self>, order: Placed, ctx: EventContext) -> Result<(), Error> {
         // What it does comes first, so that a failure after it shows whether it is taken back.
         let row = handled::row(ctx.subscription(), &order.customer, order.number);
@@ -209,57 +209,57 @@ impl Ledger {
     }
 }
 
-async fn place(State(ledger): State<Arc<Ledger>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
+async fn place(State(orders): State<Arc<Orders>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
     let failed = |error: &dyn std::fmt::Display| Problem::internal(error.to_string());
-    let tx = ledger.db.begin().await.map_err(|e| failed(&e))?;
+    let tx = orders.db.begin().await.map_err(|e| failed(&e))?;
     let row = placed::ActiveModel { number: Set(number) };
     placed::Entity::insert(row).exec(&tx).await.map_err(|e| failed(&e))?;
     let order = Placed { kind, customer, number };
-    let id = ledger.events.publish(&tx, &order).await.map_err(|e| failed(&e))?;
+    let id = orders.events.publish(&tx, &order).await.map_err(|e| failed(&e))?;
     tx.commit().await.map_err(|e| failed(&e))?;
     Ok(id)
 }
 
-async fn place_v2(State(ledger): State<Arc<Ledger>>, Path(order): Path<String>) -> Result<String> {
-    let id = ledger.events.publish_alone(&PlacedV2 { order }).await;
+async fn place_v2(State(orders): State<Arc<Orders>>, Path(order): Path<String>) -> Result<String> {
+    let id = orders.events.publish_alone(&PlacedV2 { order }).await;
     id.map_err(|e| Problem::internal(e.to_string()))
 }
 
-async fn see(State(ledger): State<Arc<Ledger>>, Path(number): Path<i64>) -> Result<String> {
-    let id = ledger.events.publish_transient(&Seen { number });
+async fn see(State(orders): State<Arc<Orders>>, Path(number): Path<i64>) -> Result<String> {
+    let id = orders.events.publish_transient(&Seen { number });
     id.map_err(|e| Problem::internal(e.to_string()))
 }
 
-async fn publish_undeclared(State(ledger): State<Arc<Ledger>>) -> String {
-    match ledger.events.publish_alone(&Undeclared {}).await {
+async fn publish_undeclared(State(orders): State<Arc<Orders>>) -> String {
+    match orders.events.publish_alone(&Undeclared {}).await {
         Ok(id) => id,
         Err(fault) => fault.to_string(),
     }
 }
 
-async fn bill(State(ledger): State<Arc<Ledger>>, Path(number): Path<i64>) -> Result<String> {
+async fn bill(State(orders): State<Arc<Orders>>, Path(number): Path<i64>) -> Result<String> {
     let run = Run::of("bill")
         .with(&Bill { number })
         .map_err(|e| Problem::internal(e.to_string()))?;
-    let id = ledger.jobs.enqueue_alone(run.unless_there_is(&number.to_string())).await;
+    let id = orders.jobs.enqueue_alone(run.unless_there_is(&number.to_string())).await;
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
-async fn bill_later(State(ledger): State<Arc<Ledger>>, Path((number, seconds)): Path<(i64, u64)>) -> Result<String> {
+async fn bill_later(State(orders): State<Arc<Orders>>, Path((number, seconds)): Path<(i64, u64)>) -> Result<String> {
     let run = Run::of("bill")
         .with(&Bill { number })
         .map_err(|e| Problem::internal(e.to_string()))?;
-    let id = ledger.jobs.enqueue_alone(run.after(Duration::from_secs(seconds))).await;
+    let id = orders.jobs.enqueue_alone(run.after(Duration::from_secs(seconds))).await;
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
-async fn wait(State(ledger): State<Arc<Ledger>>) -> Result<String> {
-    let id = ledger.jobs.enqueue_alone(Run::of("wait")).await;
+async fn wait(State(orders): State<Arc<Orders>>) -> Result<String> {
+    let id = orders.jobs.enqueue_alone(Run::of("wait")).await;
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
 /// Everything that happened: numbers of orders that were placed, and in order what was done.
-async fn totals(State(ledger): State<Arc<Ledger>>) -> Result<Json<Value>> {
-    let (placed, handled) = tables::all(&ledger.db).await.map_err(|e| Problem::internal(e.to_string()))?;
+async fn totals(State(orders): State<Arc<Orders>>) -> Result<Json<Value>> {
+    let (placed, handled) = tables::all(&orders.db).await.map_err(|e| Problem::internal(e.to_string()))?;
     Ok(Json(json!({ "placed": placed, "handled": handled })))
 }
