@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use wharf_plugin_api::root::Root_Ref;
 
+use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
@@ -161,6 +162,7 @@ impl Host {
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
+            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())))
     }
 
     /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.
@@ -213,6 +215,7 @@ impl Host {
     pub async fn stop(&self, deadline: Instant) -> Vec<String> {
         self.set_unready();
         let unclean = self.0.supervisor.shut_down(deadline).await;
+        self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
         unclean
     }

@@ -1,7 +1,9 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
+mod blobs;
 mod cache;
 mod database;
+mod mail;
 mod work;
 
 use std::net::SocketAddr;
@@ -10,8 +12,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use blobs::{BlobStoreKind, Blobs, S3};
 pub use cache::{Cache, Errors, Secrets, Signals};
 pub use database::{SpaceDurability, SpaceRoles, Spaces};
+pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
 pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};

@@ -11,12 +11,14 @@ mod doctor;
 mod exit;
 mod keys;
 mod log;
+mod mail;
 mod migrate;
 mod modules;
 mod new;
 mod offline;
 mod render;
 mod routes;
+mod secrets;
 mod serve;
 mod validate;
 
@@ -67,9 +69,11 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Migrate(args) => migrate::run(args, context).await,
             Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
+            Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
             Command::Completions(args) => completions::run(&args),
