@@ -11,12 +11,15 @@ mod e2e {
     pub(crate) mod stage;
 
     mod enabling;
+    mod failpoints;
     mod guestbook;
     mod lifecycle;
     mod logs;
+    mod nodes;
     mod panics;
     mod pins;
     mod reload;
+    mod secrets;
     mod shutdown;
     mod streams;
     mod stuck;

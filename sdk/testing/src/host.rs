@@ -10,11 +10,13 @@ use wharf_host::host::Host;
 use wharf_host::http::body::Body;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
+use wharf_host::ports::mail::{Mail, MemoryMailer};
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
-use crate::builder::Builder;
+use crate::builder::{Builder, Shared};
 use crate::channel::Channel;
+use crate::events::Events;
 
 /// How long modules may take to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -25,7 +27,9 @@ const STOP: Duration = Duration::from_secs(10);
 pub struct TestHost {
     host: Host,
     gateway: Arc<Gateway>,
+    mailer: MemoryMailer,
     logs: Captured,
+    shared: Shared,
     _folder: TempDir,
 }
 
@@ -35,12 +39,36 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir) -> Self {
+    pub(crate) fn new(host: Host, mailer: MemoryMailer, logs: Captured, folder: TempDir, shared: Shared) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
+            mailer,
             logs,
+            shared,
             _folder: folder,
+        }
+    }
+
+    /// Mails that modules have sent, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.mailer.sent()
+    }
+
+    /// The first mail to an address, as soon as it is sent.
+    ///
+    /// # Panics
+    /// When there is none within ten seconds; the message has those there are.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let until = Instant::now() + STOP;
+        loop {
+            let mails = self.mails();
+            if let Some(mail) = mails.iter().find(|mail| mail.to.iter().any(|to| to.contains(address))) {
+                return mail.clone();
+            }
+            assert!(Instant::now() < until, "no mail to {address} within {STOP:?}; there are {mails:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -103,6 +131,37 @@ impl TestHost {
             Some(status) => status,
             None => panic!("found no module {id:?}, expected one of {ids:?}"),
         }
+    }
+
+    /// Moves the time of this host, and of those beside it, forward: what is cached expires, leases end.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// What was published and what became of it.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(&self.host)
+    }
+
+    /// Waits until nothing is to be relayed, handled or run any more: what is due later, and dead letters, stay.
+    ///
+    /// # Panics
+    /// When something is still due after half a minute.
+    pub async fn settle_events(&self) {
+        self.events().settle().await;
+    }
+
+    /// Runs a job of a module now, and waits until it has run.
+    ///
+    /// # Panics
+    /// When there is no such job, or it has not run after half a minute.
+    pub async fn run_job(&self, module: &str, job: &str) {
+        self.events().run_job(module, job).await;
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

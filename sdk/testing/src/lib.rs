@@ -21,14 +21,17 @@
 mod answer;
 mod builder;
 mod channel;
+mod events;
 mod host;
 mod log;
 
 pub use answer::Answer;
 pub use builder::{Builder, StartError};
 pub use channel::Channel;
+pub use events::{DeadLetter, Events, PublishedEvent};
 pub use host::TestHost;
 pub use wharf_host::Root;
 pub use wharf_host::domain::status::{ModuleStatus, State};
 pub use wharf_host::http::body::Body;
+pub use wharf_host::ports::mail::Mail;
 pub use wharf_host::telemetry::{Captured, CapturedEvent};

@@ -40,14 +40,27 @@ pub(crate) enum Command {
     Routes,
     /// Show and run the migrations of modules
     Migrate(MigrateArgs),
+    /// Show the database spaces of modules
+    Db(DbArgs),
+    /// Show events and what became of them; try, replay and delete deliveries
+    Events(EventsArgs),
+    /// Show, run and pause jobs
+    Jobs(JobsArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
+    /// Show the mail of modules, and try dead ones again
+    Mail {
+        #[command(subcommand)]
+        command: super::mail::MailCommand,
+    },
     /// Show or change log levels of the running host
     Log(LogArgs),
     /// Make and show signing keys
     Keys(KeysArgs),
     /// Sign a library; writes FILE.sig
     Sign(SignArgs),
+    /// Keep values that modules may read and nobody may see
+    Secrets(SecretsArgs),
     /// Make a new module
     New(NewArgs),
     /// Build a module at every change and swap it in a running `wharf serve --dev`
@@ -130,6 +143,130 @@ pub(crate) enum ModulesCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    #[command(subcommand)]
+    pub(crate) command: EventsCommand,
+}
+
+/// Which deliveries.
+#[derive(Debug, Args)]
+pub(crate) struct WhichDeliveries {
+    /// Only of this module
+    #[arg(long, value_name = "ID")]
+    pub(crate) module: Option<String>,
+    /// Only of this subscription
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subscription: Option<String>,
+    /// Only in this state
+    #[arg(long, value_parser = ["waiting", "leased", "dead"])]
+    pub(crate) state: Option<String>,
+    /// Only this delivery
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// At most so many [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Deliveries that wait, run or failed too often; with --published the events themselves
+    List {
+        #[command(flatten)]
+        which: WhichDeliveries,
+        /// Published events instead of deliveries
+        #[arg(long)]
+        published: bool,
+        /// Only events of this subject; with --published
+        #[arg(long = "type", value_name = "SUBJECT", requires = "published")]
+        event_type: Option<String>,
+    },
+    /// Everything about one delivery, with the errors of each try, or about one event
+    Show {
+        /// Id of a delivery or an event
+        id: String,
+    },
+    /// Try dead letters again
+    Retry {
+        #[command(flatten)]
+        which: WhichDeliveries,
+    },
+    /// Deliver events that are kept once more to one subscription
+    Replay {
+        /// Module id
+        module: String,
+        /// Its subscription
+        subscription: String,
+        /// Only events published since, RFC 3339
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only this event
+        #[arg(long, value_name = "ID")]
+        event: Option<String>,
+    },
+    /// Delete deliveries nobody works on; --module or --id is needed
+    Purge {
+        #[command(flatten)]
+        which: WhichDeliveries,
+    },
+    /// JSON schemas of events, as publishers and subscriptions have them
+    Schema {
+        /// Only this subject
+        event_type: Option<String>,
+    },
+    /// All subscriptions, and how much waits for each
+    Subscriptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    #[command(subcommand)]
+    pub(crate) command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// All jobs of the modules that run here
+    List,
+    /// Run a job soon, whatever its schedule says
+    Run {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+        /// Payload, JSON
+        #[arg(long, value_name = "JSON")]
+        payload: Option<String>,
+    },
+    /// Keep a schedule from firing, on all nodes
+    Pause {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+    },
+    /// Let a schedule fire again; what was missed in between is left out
+    Resume {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+    },
+    /// What became of runs, newest first
+    History {
+        /// Only of this module
+        #[arg(long, value_name = "ID")]
+        module: Option<String>,
+        /// Only of this job
+        #[arg(long, value_name = "NAME")]
+        job: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
     #[command(subcommand)]
     pub(crate) command: MigrateCommand,
@@ -152,6 +289,18 @@ pub(crate) enum MigrateCommand {
         /// Module id [default: all]
         module: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Place, size, connections and open transactions of every space used since the host started
+    Status,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +367,38 @@ pub(crate) enum KeysCommand {
     Show {
         /// File with the private key
         key: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretsArgs {
+    #[command(subcommand)]
+    pub(crate) command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Keep the value that is read from standard input, without its last line end
+    Set {
+        /// Module that may read it
+        module: String,
+        /// Its name, as in the module's wharf.toml
+        name: String,
+    },
+    /// Names, keys and times; never a value
+    List,
+    /// Forget a value
+    Delete {
+        /// Module
+        module: String,
+        /// Its name
+        name: String,
+    },
+    /// Make a new master key and seal everything with it
+    RotateKey {
+        /// Make none: seal with the first key that is in the file already
+        #[arg(long)]
+        reseal_only: bool,
     },
 }
 
