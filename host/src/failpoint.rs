@@ -18,6 +18,9 @@ pub const ALL: &[&str] = &[
     "jobs.ran",
     "jobs.recorded",
     "secrets.sealed",
+    "mail.queued",
+    "mail.sending",
+    "mail.sent",
 ];
 
 /// What [`hit`] says when a test makes a step fail.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use wharf_plugin_api::root::Root_Ref;
 
+use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
@@ -25,6 +26,7 @@ use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
 use crate::security::{Gatekeeper, PublicOnly};
@@ -63,6 +65,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     supervisor: Supervisor,
     work: Work,
+    databases: Arc<dyn Databases>,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
@@ -92,6 +95,7 @@ impl Host {
             &parts.metrics,
             settings::work(&parts.config, parts.transport),
         );
+        let databases = Arc::clone(&backends.databases);
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -109,6 +113,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             supervisor,
             work,
+            databases,
             routes,
             log: parts.log,
             metrics: parts.metrics,
@@ -157,6 +162,7 @@ impl Host {
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
+            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())))
     }
 
     /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.
@@ -209,6 +215,7 @@ impl Host {
     pub async fn stop(&self, deadline: Instant) -> Vec<String> {
         self.set_unready();
         let unclean = self.0.supervisor.shut_down(deadline).await;
+        self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
         unclean
     }
@@ -233,6 +240,18 @@ impl Host {
 }
 
 impl Control for Host {
+    fn databases(&self) -> Answer<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let all = self.0.databases.status().await;
+            all.map_err(|error| ControlError {
+                code: "internal".to_owned(),
+                message: error.to_string(),
+                hint: "the host's log has more".to_owned(),
+                findings: Vec::new(),
+            })
+        })
+    }
+
     fn status(&self) -> Answer<'_, HostStatus> {
         let status = self.host_status();
         Box::pin(async { Ok(status) })

@@ -7,11 +7,13 @@ use std::time::Duration;
 use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
+use crate::services::blobs::Blobs;
 use crate::services::cache::Cache;
 use crate::services::channel::Channel;
 use crate::services::errors::Errors;
 use crate::services::events::Events;
 use crate::services::health::HealthChecks;
+use crate::services::mail::Mail;
 use crate::services::metrics::Metrics;
 use crate::services::scheduler::Scheduler;
 use crate::services::secrets::Secrets;
@@ -61,6 +63,22 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `health = 1` under `[services]`.
     pub fn health(&self) -> Result<HealthChecks, Fault> {
         Ok(HealthChecks::new(self.core.import()?))
+    }
+
+    /// Blobs: bytes of any size under a key, in a space of the module's own.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `blobs = 1` under `[services]`.
+    pub fn blobs(&self) -> Result<Blobs, Fault> {
+        Ok(Blobs::new(self.core.import()?))
+    }
+
+    /// Mail of the templates in [`Module::templates`](crate::Module::templates).
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `notifier = 1` under `[services]`.
+    pub fn mail(&self) -> Result<Mail, Fault> {
+        Ok(Mail::new(self.core.import()?))
     }
 
     /// Reports of failures.

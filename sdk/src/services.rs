@@ -1,5 +1,6 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
+pub mod blobs;
 pub mod cache;
 pub mod channel;
 #[cfg(feature = "database")]
@@ -7,6 +8,7 @@ pub mod database;
 pub mod errors;
 pub mod events;
 pub mod health;
+pub mod mail;
 pub mod metrics;
 pub mod scheduler;
 pub mod secrets;

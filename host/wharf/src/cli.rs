@@ -5,11 +5,13 @@ mod client;
 mod completions;
 mod config;
 mod context;
+mod db;
 mod dev;
 mod doctor;
 mod exit;
 mod keys;
 mod log;
+mod mail;
 mod migrate;
 mod modules;
 mod new;
@@ -65,7 +67,9 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Modules(args) => modules::run(args, context).await,
             Command::Routes => routes::run(context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
+            Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
+            Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),

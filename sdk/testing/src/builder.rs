@@ -15,6 +15,7 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
 use wharf_host::ports::clock::MovableClock;
+use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
 use wharf_host::services::Backends;
@@ -163,6 +164,12 @@ impl Builder {
             what: "metrics".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
+        let mailer = MemoryMailer::new();
+        let backends = Backends {
+            mailer: Arc::new(mailer.clone()),
+            secrets: Secrets::new(vec![Arc::new(self.secrets)]),
+            ..self.shared.backends.clone()
+        };
         let host = Host::new(HostParts {
             config,
             log: control,
@@ -171,17 +178,14 @@ impl Builder {
             state: self.shared.state.clone(),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
-            backends: Backends {
-                secrets: Secrets::new(vec![Arc::new(self.secrets)]),
-                ..self.shared.backends.clone()
-            },
+            backends,
             transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
             return Err(StartError::Findings(plan.findings));
         }
-        Ok(TestHost::new(host, captured, folder, self.shared))
+        Ok(TestHost::new(host, mailer, captured, folder, self.shared))
     }
 }
 

@@ -10,6 +10,7 @@ use wharf_host::host::Host;
 use wharf_host::http::body::Body;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
+use wharf_host::ports::mail::{Mail, MemoryMailer};
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
@@ -25,6 +26,7 @@ const STOP: Duration = Duration::from_secs(10);
 pub struct TestHost {
     host: Host,
     gateway: Arc<Gateway>,
+    mailer: MemoryMailer,
     logs: Captured,
     shared: Shared,
     _folder: TempDir,
@@ -36,13 +38,36 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, logs: Captured, folder: TempDir, shared: Shared) -> Self {
+    pub(crate) fn new(host: Host, mailer: MemoryMailer, logs: Captured, folder: TempDir, shared: Shared) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
+            mailer,
             logs,
             shared,
             _folder: folder,
+        }
+    }
+
+    /// Mails that modules have sent, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.mailer.sent()
+    }
+
+    /// The first mail to an address, as soon as it is sent.
+    ///
+    /// # Panics
+    /// When there is none within ten seconds; the message has those there are.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let until = Instant::now() + STOP;
+        loop {
+            let mails = self.mails();
+            if let Some(mail) = mails.iter().find(|mail| mail.to.iter().any(|to| to.contains(address))) {
+                return mail.clone();
+            }
+            assert!(Instant::now() < until, "no mail to {address} within {STOP:?}; there are {mails:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

@@ -40,8 +40,15 @@ pub(crate) enum Command {
     Routes,
     /// Show and run the migrations of modules
     Migrate(MigrateArgs),
+    /// Show the database spaces of modules
+    Db(DbArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
+    /// Show the mail of modules, and try dead ones again
+    Mail {
+        #[command(subcommand)]
+        command: super::mail::MailCommand,
+    },
     /// Show or change log levels of the running host
     Log(LogArgs),
     /// Make and show signing keys
@@ -154,6 +161,18 @@ pub(crate) enum MigrateCommand {
         /// Module id [default: all]
         module: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Place, size, connections and open transactions of every space used since the host started
+    Status,
 }
 
 #[derive(Debug, Args)]

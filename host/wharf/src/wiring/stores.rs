@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use wharf_host::config::{Config, LoadOptions};
 use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
-use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
+use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::infra::errors::{FileSink, FileSinkConfig, Grouped, WebhookSink};
 use wharf_host::infra::secrets::{EnvironmentSecrets, FileSecrets, Vault};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
@@ -16,6 +16,7 @@ use wharf_host::ports::secrets::{SealedStore, SecretError, SecretSource, Secrets
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::services::{Backends, CacheLimits, ErrorSink};
+use wharf_host::telemetry::Metrics;
 
 /// What a host keeps things in.
 pub(super) struct Stores {
@@ -35,7 +36,7 @@ struct State {
 }
 
 /// Opens everything. Only the state database must answer now; what else is away is connected when it comes.
-pub(super) async fn open(config: &Config, load: &LoadOptions) -> anyhow::Result<Stores> {
+pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics) -> anyhow::Result<Stores> {
     let mut state = open_state(config).await?;
     if let Some(url) = &config.signals.redis_url {
         let waker = RedisWaker::start(url.reveal(), &config.cache.prefix).context("signals.redis_url")?;
@@ -48,11 +49,9 @@ pub(super) async fn open(config: &Config, load: &LoadOptions) -> anyhow::Result<
         state: state.store,
         backends: Backends {
             signals,
-            databases: Arc::new(SqliteSpaces::new(
-                config.data_dir.join("modules"),
-                Limits::default(),
-                Durability::default(),
-            )),
+            databases: super::spaces::databases(config, metrics)?,
+            blobs: super::blobs::open(config)?,
+            mailer: super::mail::open(config)?,
             secrets,
             cache: open_cache(config, &clock).await?,
             cache_limits: CacheLimits {
