@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::ports::blobs::{Access, Key, hex};
 
 /// Where signed addresses are on the public listener. No module id begins with an underscore.
-pub const PATH: &str = "/_wharf/blobs/";
+pub(super) const PATH: &str = "/_wharf/blobs/";
 
 /// Bytes that SHA-256 takes at a time, to which HMAC fills the key up.
 const BLOCK: usize = 64;

@@ -122,7 +122,7 @@ impl Templates {
                 format!("{}.{locale}.{part}", draft.template)
             };
             if let Ok(template) = self.0.get_template(&name) {
-                let filled = template.render(&draft.data);
+                let filled = template.render(minijinja::value::Serde(&draft.data));
                 return filled.map(Some).map_err(|error| TemplateError::Data {
                     why: explain(&error),
                     name,
