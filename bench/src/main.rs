@@ -3,6 +3,7 @@
 //! `make bench` runs all of it; `wharf-bench NAME` one part. Every figure is printed below the command that makes it.
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod cache;
 mod callgrind;
 mod calls;
 mod case;
@@ -18,7 +19,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 6] = ["callgrind", "inprocess", "calls", "channel", "network", "loads"];
+const PARTS: [&str; 7] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads"];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +41,7 @@ fn main() -> Result<()> {
         ["callgrind"] => callgrind::run(&mut report)?,
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
+        ["cache"] => cache::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,

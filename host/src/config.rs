@@ -24,7 +24,8 @@ pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Mail, MailTransport,
-    Management, Node, Plugins, Quarantine, S3, Scheduler, Secrets, Shutdown, Signals, SmtpProtection, SmtpServer, Tls,
+    Management, Node, Plugins, Quarantine, S3, Scheduler, Secrets, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability,
+    SpaceRoles, Spaces, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 

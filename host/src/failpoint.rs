@@ -17,6 +17,7 @@ pub const ALL: &[&str] = &[
     "jobs.leased",
     "jobs.ran",
     "jobs.recorded",
+    "secrets.sealed",
     "mail.queued",
     "mail.sending",
     "mail.sent",

@@ -26,6 +26,7 @@ use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
 use crate::security::{Gatekeeper, PublicOnly};
@@ -64,6 +65,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     supervisor: Supervisor,
     work: Work,
+    databases: Arc<dyn Databases>,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
@@ -93,6 +95,7 @@ impl Host {
             &parts.metrics,
             settings::work(&parts.config, parts.transport),
         );
+        let databases = Arc::clone(&backends.databases);
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -110,6 +113,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             supervisor,
             work,
+            databases,
             routes,
             log: parts.log,
             metrics: parts.metrics,
@@ -236,6 +240,18 @@ impl Host {
 }
 
 impl Control for Host {
+    fn databases(&self) -> Answer<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let all = self.0.databases.status().await;
+            all.map_err(|error| ControlError {
+                code: "internal".to_owned(),
+                message: error.to_string(),
+                hint: "the host's log has more".to_owned(),
+                findings: Vec::new(),
+            })
+        })
+    }
+
     fn status(&self) -> Answer<'_, HostStatus> {
         let status = self.host_status();
         Box::pin(async { Ok(status) })

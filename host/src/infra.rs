@@ -4,7 +4,9 @@ pub mod blobs;
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod errors;
 pub mod mail;
+pub mod secrets;
 pub mod signals;
 
 #[cfg(feature = "redis")]

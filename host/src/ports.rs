@@ -4,6 +4,7 @@ pub mod blobs;
 pub mod cache;
 pub mod clock;
 pub mod database;
+pub mod errors;
 pub mod mail;
 pub mod secrets;
 pub mod signals;

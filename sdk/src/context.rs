@@ -89,6 +89,22 @@ impl Context {
         Ok(Errors::new(self.core.import()?))
     }
 
+    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
+    pub fn cache(&self) -> Result<Cache, Fault> {
+        Cache::open(&self.core)
+    }
+
+    /// Values that `wharf.toml` names under `[secrets]` and operators set.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
+    pub fn secrets(&self) -> Result<Secrets, Fault> {
+        Ok(Secrets::new(self.core.import()?))
+    }
+
     /// The module's own space in the host's database, for sea-orm. Tables are made by
     /// [`Module::migrations`](crate::Module::migrations), which run between `init` and `start`.
     ///
@@ -113,22 +129,6 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `scheduler = 1` under `[services]`.
     pub fn jobs(&self) -> Result<Scheduler, Fault> {
         Ok(Scheduler::new(self.core.import()?))
-    }
-
-    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
-    ///
-    /// # Errors
-    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
-    pub fn cache(&self) -> Result<Cache, Fault> {
-        Cache::open(&self.core)
-    }
-
-    /// Values that `wharf.toml` names under `[secrets]` and operators set.
-    ///
-    /// # Errors
-    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
-    pub fn secrets(&self) -> Result<Secrets, Fault> {
-        Ok(Secrets::new(self.core.import()?))
     }
 
     /// A gRPC channel to another module, in the name of whoever called this one. Give it to a client that tonic generated.

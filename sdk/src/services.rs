@@ -11,6 +11,7 @@ pub mod health;
 pub mod mail;
 pub mod metrics;
 pub mod scheduler;
+pub mod secrets;
 
 /// A transaction of the module's database, open or lent: what is published or asked for in it happens when it commits.
 pub trait InTransaction: Sync {
@@ -25,4 +26,3 @@ impl InTransaction for crate::events::EventContext {
         self.tx_handle()
     }
 }
-pub mod secrets;

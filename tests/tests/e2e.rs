@@ -14,9 +14,11 @@ mod e2e {
     mod guestbook;
     mod lifecycle;
     mod logs;
+    mod nodes;
     mod panics;
     mod pins;
     mod reload;
+    mod secrets;
     mod shutdown;
     mod streams;
     mod stuck;

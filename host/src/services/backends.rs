@@ -18,8 +18,6 @@ pub struct Backends {
     pub clock: Arc<dyn Clock>,
     /// What all nodes must know within a second.
     pub signals: Arc<dyn Signals>,
-    /// Database spaces of modules.
-    pub databases: Arc<dyn Databases>,
     /// Blobs of modules.
     pub blobs: BlobStore,
     /// Sends mail.
@@ -30,6 +28,8 @@ pub struct Backends {
     pub cache_limits: CacheLimits,
     /// Where secrets of modules come from.
     pub secrets: Secrets,
+    /// Database spaces of modules.
+    pub databases: Arc<dyn Databases>,
 }
 
 /// Limits of the cache that hold for every adapter.

@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod config;
 mod context;
+mod db;
 mod dev;
 mod doctor;
 mod exit;
@@ -17,6 +18,7 @@ mod new;
 mod offline;
 mod render;
 mod routes;
+mod secrets;
 mod serve;
 mod validate;
 
@@ -65,11 +67,13 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Modules(args) => modules::run(args, context).await,
             Command::Routes => routes::run(context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
+            Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,
             Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
             Command::Completions(args) => completions::run(&args),

@@ -6,6 +6,7 @@ mod listeners;
 mod mail;
 mod settings;
 mod signals;
+mod spaces;
 mod stores;
 mod welcome;
 
@@ -29,6 +30,8 @@ use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
 use stores::Stores;
+
+pub(crate) use stores::open_vault;
 use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
@@ -61,7 +64,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state,
         backends,
         error_sinks,
-    } = stores::open(&config, &metrics).await?;
+    } = stores::open(&config, &options.load, &metrics).await?;
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 

@@ -14,7 +14,7 @@ use wharf_host::ports::mail::{Mail, MemoryMailer};
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
-use crate::builder::Builder;
+use crate::builder::{Builder, Shared};
 use crate::channel::Channel;
 
 /// How long modules may take to stop.
@@ -28,6 +28,7 @@ pub struct TestHost {
     gateway: Arc<Gateway>,
     mailer: MemoryMailer,
     logs: Captured,
+    shared: Shared,
     _folder: TempDir,
 }
 
@@ -37,12 +38,13 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, mailer: MemoryMailer, logs: Captured, folder: TempDir) -> Self {
+    pub(crate) fn new(host: Host, mailer: MemoryMailer, logs: Captured, folder: TempDir, shared: Shared) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
             mailer,
             logs,
+            shared,
             _folder: folder,
         }
     }
@@ -128,6 +130,15 @@ impl TestHost {
             Some(status) => status,
             None => panic!("found no module {id:?}, expected one of {ids:?}"),
         }
+    }
+
+    /// Moves the time of this host, and of those beside it, forward: what is cached expires, leases end.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

@@ -15,8 +15,10 @@ use super::cursor::{Cursor, Owner};
 use super::engine::{Answer, Engine, Lane, Op, Plan, Step};
 use super::limits::Limits;
 use super::pool::{Lease, Pool};
+use super::sight::Sight;
 use super::transaction::{Left, Root, Seated, ended};
-use crate::ports::database::{Begin, CursorId, DbError, DbErrorKind, DbFuture, Dialect, On, Space, TxId, Usage};
+use crate::ports::database::{Begin, CursorId, DbError, DbErrorKind, DbFuture, Dialect, On, Space, SpaceStatus, TxId, Usage};
+use crate::telemetry::Metrics;
 
 /// One space over one engine.
 pub(super) struct Executor<E: Engine> {
@@ -26,6 +28,7 @@ pub(super) struct Executor<E: Engine> {
 struct Inner<E: Engine> {
     engine: Arc<E>,
     module: String,
+    sight: Sight,
     limits: Limits,
     writers: Arc<Pool<E>>,
     readers: Arc<Pool<E>>,
@@ -58,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl<E: Engine> Executor<E> {
     /// Opens nothing yet. Must be called in a runtime, which then brings dropped work to its end.
-    pub(super) fn new(engine: E, module: &str, limits: Limits) -> Self {
+    pub(super) fn new(engine: E, module: &str, limits: Limits, metrics: Option<&Metrics>) -> Self {
         let (engine, runtime) = (Arc::new(engine), Handle::current());
         let pool = |lane, size: u32| {
             let engine = Arc::clone(&engine);
@@ -76,6 +79,7 @@ impl<E: Engine> Executor<E> {
             writers: pool(Lane::Writer, writers),
             readers: pool(Lane::Reader, limits.readers),
             engine,
+            sight: Sight::new(module, limits.slow, metrics),
             module: module.to_owned(),
             limits,
             runtime: runtime.clone(),
@@ -90,6 +94,13 @@ impl<E: Engine> Executor<E> {
     }
 
     async fn run(&self, on: On, op: Op<'_>) -> Result<Answer, DbError> {
+        let began = Instant::now();
+        let result = self.run_unseen(on, op).await;
+        self.inner.sight.ended(op.sql(), began, &result);
+        result
+    }
+
+    async fn run_unseen(&self, on: On, op: Op<'_>) -> Result<Answer, DbError> {
         let inner = &self.inner;
         let plan = inner.plan(on, op)?;
         match on {
@@ -111,6 +122,32 @@ impl<E: Engine> Executor<E> {
                     result => result,
                 }
             }
+        }
+    }
+
+    /// What operators see of it.
+    pub(super) async fn status(&self) -> SpaceStatus {
+        let inner = &self.inner;
+        let ((place, kept_by), usage, counted) = (inner.engine.place(), inner.usage(), inner.sight.counted());
+        SpaceStatus {
+            module: inner.module.clone(),
+            dialect: match E::DIALECT {
+                Dialect::Sqlite => "sqlite",
+                Dialect::Postgres => "postgres",
+            }
+            .to_owned(),
+            place,
+            kept_by,
+            size_bytes: inner.engine.size().await,
+            connections_in_use: usage.in_use,
+            connections_idle: usage.idle,
+            connections_limit: usage.limit,
+            waiting: usage.waiting,
+            transactions: usage.transactions as u64,
+            cursors: usage.cursors as u64,
+            statements: counted.statements,
+            errors: counted.errors,
+            slow: counted.slow,
         }
     }
 
@@ -149,6 +186,9 @@ impl<E: Engine> Space for Executor<E> {
                 Some(outer) => inner.begin_within(outer).await,
                 None => inner.begin_alone(begin).await,
             };
+            if let Err(error) = &begun {
+                inner.sight.failed(error);
+            }
             // Nobody is there to end it.
             if let Err(Ok(unclaimed)) = claim.send(begun) {
                 inner.rollback(unclaimed).await;
@@ -227,19 +267,7 @@ impl<E: Engine> Space for Executor<E> {
     }
 
     fn usage(&self) -> Usage {
-        let inner = &self.inner;
-        let (transactions, cursors) = {
-            let open = inner.open();
-            (open.transactions.len(), open.cursors.len())
-        };
-        Usage {
-            transactions,
-            cursors,
-            in_use: inner.writers.in_use() + inner.readers.in_use(),
-            idle: inner.writers.idle() + inner.readers.idle(),
-            limit: inner.writers.size() + inner.readers.size(),
-            waiting: inner.writers.waiting() + inner.readers.waiting(),
-        }
+        self.inner.usage()
     }
 }
 
@@ -261,6 +289,21 @@ impl<E: Engine> Inner<E> {
             ));
         }
         Ok(plan)
+    }
+
+    fn usage(&self) -> Usage {
+        let (transactions, cursors) = {
+            let open = self.open();
+            (open.transactions.len(), open.cursors.len())
+        };
+        Usage {
+            transactions,
+            cursors,
+            in_use: self.writers.in_use() + self.readers.in_use(),
+            idle: self.writers.idle() + self.readers.idle(),
+            limit: self.writers.size() + self.readers.size(),
+            waiting: self.writers.waiting() + self.readers.waiting(),
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -389,6 +432,7 @@ impl<E: Engine> Inner<E> {
                     age_ms = root.since.elapsed().as_millis() as u64,
                     "a transaction was open for too long and is rolled back"
                 );
+                self.sight.aged();
                 open.remember(Id::Tx(id), too_old("transaction", limit));
                 if !roots.iter().any(|one| Arc::ptr_eq(one, &root)) {
                     roots.push(root);
@@ -403,6 +447,7 @@ impl<E: Engine> Inner<E> {
             for id in old {
                 let Some(cursor) = open.cursors.remove(&id) else { continue };
                 tracing::warn!(module = self.module, cursor = id.0, "a cursor was open for too long and is closed");
+                self.sight.aged();
                 open.remember(Id::Cursor(id), too_old("cursor", limit));
                 cursor.stop();
             }
@@ -418,6 +463,7 @@ impl<E: Engine> Inner<E> {
         }
         self.writers.sweep();
         self.readers.sweep();
+        self.sight.observe(self.usage());
     }
 }
 

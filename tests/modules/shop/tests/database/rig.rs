@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Method, Request};
-use wharf_host::ports::database::{Databases as _, Space, Usage};
+use wharf_host::ports::database::{Space, Usage};
 use wharf_testing::{Body, TestHost};
 
 /// Linked in, and as the library that cargo made beside this test program.
