@@ -8,6 +8,7 @@ mod callgrind;
 mod calls;
 mod case;
 mod channel;
+mod database;
 mod inprocess;
 mod load;
 mod loads;
@@ -43,13 +44,14 @@ fn main() -> Result<()> {
         ["channel"] => channel::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
+        ["database"] => database::run()?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,
         ["callgrind", "--functions", side, case] => callgrind::functions(side, case::Case::named(case)?)?,
         ["count", side, case, requests] => callgrind::count(side, case, requests)?,
         ["server", side] => network::serve(side)?,
         ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections)?,
-        _ => bail!("found {words:?}, expected nothing or one of {PARTS:?}"),
+        _ => bail!("found {words:?}, expected nothing, database or one of {PARTS:?}"),
     }
     report.finish()
 }

@@ -23,7 +23,7 @@ use wharf_host::modules::inspect::{InspectRules, inspect};
 use wharf_host::modules::instance::Instance;
 use wharf_host::modules::open::{Opening, open};
 use wharf_host::modules::standing::Limits;
-use wharf_host::services::{Channels, Shared, Spans};
+use wharf_host::services::{Channels, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{LineFormat, LogControl, LogSink, Metrics, ModuleLog};
 
 /// The host's part around modules: a runtime and what instances share.
@@ -64,14 +64,21 @@ impl Rig {
     pub(crate) fn new(channels: Arc<dyn Channels>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let sink = LogSink::writer(LineFormat::Json, Box::new(std::io::stderr()));
+        let metrics = Metrics::new()?;
+        let mut backends = wharf_host::services::Backends::in_memory();
+        let work = {
+            let _entered = runtime.enter();
+            Work::on(&mut backends, "bench", &metrics, WorkSettings::default())
+        };
         let shared = Shared {
+            work,
             node: "bench".to_owned(),
             log: ModuleLog::new(LogControl::new("info")?, sink),
             spans: Arc::new(Spans::default()),
-            metrics: Metrics::new()?,
+            metrics,
             channels,
             error_sinks: Vec::new(),
-            backends: wharf_host::services::Backends::in_memory(),
+            backends,
             runtime: runtime.handle().clone(),
         };
         Ok(Self { runtime, shared })

@@ -7,11 +7,13 @@ mod mail;
 mod problem;
 mod router;
 mod socket;
+mod work;
 
 pub use mail::mail_router;
 pub use problem::Problem;
 pub use router::{AdminParts, LogDirectives, router};
 pub use socket::{AdminSocket, SocketError, serve_admin};
+pub use work::{Asked, Changed, ReplayRequest, work_router};
 
 #[cfg(test)]
 mod tests;

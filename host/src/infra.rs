@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod cache;
 pub mod database;
 pub mod errors;
+pub mod events;
 pub mod mail;
 pub mod secrets;
 pub mod signals;

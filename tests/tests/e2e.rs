@@ -11,6 +11,7 @@ mod e2e {
     pub(crate) mod stage;
 
     mod enabling;
+    mod failpoints;
     mod guestbook;
     mod lifecycle;
     mod logs;

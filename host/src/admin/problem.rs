@@ -84,9 +84,9 @@ impl IntoResponse for Problem {
 /// The one table from codes to statuses. What is not in it is a state the host refuses: 409.
 fn status_of(code: &str) -> StatusCode {
     match code {
-        "request.path" => StatusCode::NOT_FOUND,
+        "request.path" | "job.unknown" | "subscription.unknown" => StatusCode::NOT_FOUND,
         "request.method" => StatusCode::METHOD_NOT_ALLOWED,
-        "host.stopping" => StatusCode::SERVICE_UNAVAILABLE,
+        "host.stopping" | "database.unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         code if code.ends_with(".unknown") => StatusCode::NOT_FOUND,
         code if code.starts_with("request.") || code.starts_with("log.") => StatusCode::BAD_REQUEST,

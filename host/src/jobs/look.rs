@@ -108,6 +108,16 @@ impl JobHub {
         Ok(rows)
     }
 
+    /// How many schedules have a time that has passed and whose run is not put yet.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn due(&self) -> Result<u64, DbError> {
+        let now = self.0.queues.clock().now();
+        let rows = self.list().await?;
+        Ok(rows.iter().filter(|row| row.next.is_some_and(|next| next <= now)).count() as u64)
+    }
+
     /// Runs a job soon, whatever its schedule says.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use crate::ports::database::DbError;
 
 /// Pause after the database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Pause after nothing of a lease could be tried.
+const NOT_NOW: Duration = Duration::from_millis(200);
 /// An empty queue is looked at by the lane itself only after this: everything else rings.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -270,6 +272,10 @@ async fn keep_renewing(shared: &Shared, lease: &str) {
 
 async fn settle(shared: &Shared, items: &[Item], verdicts: Vec<Verdict>) -> Result<(), DbError> {
     let queue = &shared.queue;
+    if verdicts.iter().all(|verdict| *verdict == Verdict::NotTried) {
+        // Whoever works cannot now, and would be asked again at once.
+        tokio::time::sleep(NOT_NOW).await;
+    }
     let mut verdicts = verdicts.into_iter();
     let mut done = Vec::new();
     for item in items {

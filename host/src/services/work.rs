@@ -7,6 +7,7 @@ use super::Backends;
 use crate::events::{EventHub, EventSettings};
 use crate::jobs::JobHub;
 use crate::mail::{MailHub, MailSettings};
+use crate::ports::database::DbError;
 use crate::ports::transport::Transport;
 use crate::queue::{Queues, WatchedDatabases};
 use crate::telemetry::Metrics;
@@ -62,6 +63,16 @@ impl Work {
             mail: MailHub::new(queues.clone(), backends.mailer.clone(), metrics.clone(), settings.mail),
             queues,
         }
+    }
+}
+
+impl Work {
+    /// How much is due now: to be relayed, handled, run, or put by a schedule. 0 when nothing is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn busy(&self) -> Result<u64, DbError> {
+        Ok(self.events.busy().await? + self.jobs.due().await?)
     }
 }
 

@@ -8,7 +8,9 @@ mod context;
 mod db;
 mod dev;
 mod doctor;
+mod events;
 mod exit;
+mod jobs;
 mod keys;
 mod log;
 mod mail;
@@ -66,6 +68,8 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Serve(args) => serve::run(args, context).await,
             Command::Modules(args) => modules::run(args, context).await,
             Command::Routes => routes::run(context).await,
+            Command::Events(args) => events::run(args, context).await,
+            Command::Jobs(args) => jobs::run(args, context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
             Command::Db(args) => db::run(args, context).await,
             Command::Config(args) => config::run(args, context).await,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use wharf_host::admin::{AdminParts, AdminSocket, mail_router, router, serve_admin};
+use wharf_host::admin::{AdminParts, AdminSocket, mail_router, router, serve_admin, work_router};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
@@ -79,7 +79,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         linked: linked_modules(),
         error_sinks,
         backends,
-        transport: None,
+        transport: stores::transport(&config),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;
@@ -93,7 +93,9 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let admin_path = socket.path().to_owned();
     let admin = tokio::spawn(serve_admin(
         socket,
-        router(admin).merge(mail_router(host.work().mail.clone())),
+        router(admin)
+            .merge(mail_router(host.work().mail.clone()))
+            .merge(work_router(host.work().clone())),
         stopped(stopping.clone()),
     ));
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));

@@ -16,6 +16,7 @@ use wharf_host::telemetry::Captured;
 use crate::answer::Answer;
 use crate::builder::{Builder, Shared};
 use crate::channel::Channel;
+use crate::events::Events;
 
 /// How long modules may take to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -139,6 +140,28 @@ impl TestHost {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// What was published and what became of it.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(&self.host)
+    }
+
+    /// Waits until nothing is to be relayed, handled or run any more: what is due later, and dead letters, stay.
+    ///
+    /// # Panics
+    /// When something is still due after half a minute.
+    pub async fn settle_events(&self) {
+        self.events().settle().await;
+    }
+
+    /// Runs a job of a module now, and waits until it has run.
+    ///
+    /// # Panics
+    /// When there is no such job, or it has not run after half a minute.
+    pub async fn run_job(&self, module: &str, job: &str) {
+        self.events().run_job(module, job).await;
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

@@ -21,12 +21,14 @@
 mod answer;
 mod builder;
 mod channel;
+mod events;
 mod host;
 mod log;
 
 pub use answer::Answer;
 pub use builder::{Builder, StartError};
 pub use channel::Channel;
+pub use events::{DeadLetter, Events, PublishedEvent};
 pub use host::TestHost;
 pub use wharf_host::Root;
 pub use wharf_host::domain::status::{ModuleStatus, State};

@@ -19,3 +19,5 @@ mod library;
 mod nodes;
 #[path = "test_host/one_image.rs"]
 mod one_image;
+#[path = "test_host/orders.rs"]
+mod orders;

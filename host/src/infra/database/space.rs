@@ -6,6 +6,7 @@
 mod cursor;
 mod engine;
 mod executor;
+mod holdings;
 mod limits;
 mod moment;
 mod pool;

@@ -223,6 +223,7 @@ impl Supervisor {
             // Whatever it has open, others need: a call that is stuck never gives it back.
             if let Some(now) = slot.running().filter(|now| Arc::ptr_eq(&now.instance.standing, &standing)) {
                 now.instance.let_go();
+                now.instance.stop_leasing();
             }
             if let Some(inner) = supervisor.upgrade()
                 && slot.running().is_some_and(|now| Arc::ptr_eq(&now.instance.standing, &standing))

@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Show the database spaces of modules
     Db(DbArgs),
+    /// Show events and what became of them; try, replay and delete deliveries
+    Events(EventsArgs),
+    /// Show, run and pause jobs
+    Jobs(JobsArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
     /// Show the mail of modules, and try dead ones again
@@ -135,6 +139,130 @@ pub(crate) enum ModulesCommand {
     Reload {
         /// Module id
         id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    #[command(subcommand)]
+    pub(crate) command: EventsCommand,
+}
+
+/// Which deliveries.
+#[derive(Debug, Args)]
+pub(crate) struct WhichDeliveries {
+    /// Only of this module
+    #[arg(long, value_name = "ID")]
+    pub(crate) module: Option<String>,
+    /// Only of this subscription
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subscription: Option<String>,
+    /// Only in this state
+    #[arg(long, value_parser = ["waiting", "leased", "dead"])]
+    pub(crate) state: Option<String>,
+    /// Only this delivery
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// At most so many [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Deliveries that wait, run or failed too often; with --published the events themselves
+    List {
+        #[command(flatten)]
+        which: WhichDeliveries,
+        /// Published events instead of deliveries
+        #[arg(long)]
+        published: bool,
+        /// Only events of this subject; with --published
+        #[arg(long = "type", value_name = "SUBJECT", requires = "published")]
+        event_type: Option<String>,
+    },
+    /// Everything about one delivery, with the errors of each try, or about one event
+    Show {
+        /// Id of a delivery or an event
+        id: String,
+    },
+    /// Try dead letters again
+    Retry {
+        #[command(flatten)]
+        which: WhichDeliveries,
+    },
+    /// Deliver events that are kept once more to one subscription
+    Replay {
+        /// Module id
+        module: String,
+        /// Its subscription
+        subscription: String,
+        /// Only events published since, RFC 3339
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only this event
+        #[arg(long, value_name = "ID")]
+        event: Option<String>,
+    },
+    /// Delete deliveries nobody works on; --module or --id is needed
+    Purge {
+        #[command(flatten)]
+        which: WhichDeliveries,
+    },
+    /// JSON schemas of events, as publishers and subscriptions have them
+    Schema {
+        /// Only this subject
+        event_type: Option<String>,
+    },
+    /// All subscriptions, and how much waits for each
+    Subscriptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    #[command(subcommand)]
+    pub(crate) command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// All jobs of the modules that run here
+    List,
+    /// Run a job soon, whatever its schedule says
+    Run {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+        /// Payload, JSON
+        #[arg(long, value_name = "JSON")]
+        payload: Option<String>,
+    },
+    /// Keep a schedule from firing, on all nodes
+    Pause {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+    },
+    /// Let a schedule fire again; what was missed in between is left out
+    Resume {
+        /// Module id
+        module: String,
+        /// Its job
+        job: String,
+    },
+    /// What became of runs, newest first
+    History {
+        /// Only of this module
+        #[arg(long, value_name = "ID")]
+        module: Option<String>,
+        /// Only of this job
+        #[arg(long, value_name = "NAME")]
+        job: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
     },
 }
 

@@ -8,6 +8,7 @@ use wharf_host::config::{Config, LoadOptions};
 use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
 use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::infra::errors::{FileSink, FileSinkConfig, Grouped, WebhookSink};
+use wharf_host::infra::events::RabbitTransport;
 use wharf_host::infra::secrets::{EnvironmentSecrets, FileSecrets, Vault};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::cache::{CacheStore, MemoryCache};
@@ -15,6 +16,7 @@ use wharf_host::ports::clock::{Clock, SystemClock};
 use wharf_host::ports::secrets::{SealedStore, SecretError, SecretSource, Secrets};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::{StateError, StateStore};
+use wharf_host::ports::transport::Transport;
 use wharf_host::services::{Backends, CacheLimits, ErrorSink};
 use wharf_host::telemetry::Metrics;
 
@@ -125,6 +127,12 @@ async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<A
         near: cache.near.get(),
     };
     Ok(Arc::new(RedisCache::start(&how).await.context("cache.url")?))
+}
+
+/// Carries events; none: the databases do.
+pub(super) fn transport(config: &Config) -> Option<Arc<dyn Transport>> {
+    let url = config.events.amqp_url.as_ref()?;
+    Some(Arc::new(RabbitTransport::new(url.reveal(), &config.events.exchange)))
 }
 
 async fn open_state(config: &Config) -> Result<State, StateError> {

@@ -22,7 +22,7 @@ use wharf_host::modules::standing::Limits;
 use wharf_host::modules::trust::{TrustMode, TrustPolicy};
 use wharf_host::modules::verify::{Candidate, VerifyContext};
 use wharf_host::security::PublicOnly;
-use wharf_host::services::{Shared, Spans};
+use wharf_host::services::{Backends, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{Captured, LogControl, LogSink, Metrics, ModuleLog};
 use wharf_testing::Body;
 
@@ -67,14 +67,17 @@ fn image(folder: &TempDir) -> Image {
 
 /// Each instance has a stream of its own, so that an event in the wrong one is seen.
 fn shared(sink: LogSink) -> Shared {
+    let mut backends = Backends::in_memory();
+    let metrics = Metrics::new().unwrap();
     Shared {
+        work: Work::on(&mut backends, "test", &metrics, WorkSettings::default()),
         node: "test".to_owned(),
         log: ModuleLog::new(LogControl::new("trace").unwrap(), sink),
         spans: Arc::new(Spans::default()),
-        metrics: Metrics::new().unwrap(),
+        metrics,
         channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(PublicOnly))),
         error_sinks: Vec::new(),
-        backends: wharf_host::services::Backends::in_memory(),
+        backends,
         runtime: tokio::runtime::Handle::current(),
     }
 }

@@ -157,6 +157,10 @@ impl Folder {
                 if let Some(path) = &*made {
                     return Ok(path.clone());
                 }
+                #[allow(
+                    clippy::disallowed_methods,
+                    reason = "a folder of a name never used before, made for this user alone or not at all"
+                )]
                 let path = std::env::temp_dir().join(format!("wharf-spaces-{}", uuid::Uuid::now_v7()));
                 DirBuilder::new().mode(0o700).create(&path)?;
                 *made = Some(path.clone());

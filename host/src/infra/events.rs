@@ -1,0 +1,7 @@
+//! Transports of events.
+
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitTransport;

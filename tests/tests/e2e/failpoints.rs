@@ -1,0 +1,165 @@
+//! The host is killed at every named place of its work, and nothing that was committed is lost or done twice.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use wharf_tests::{ServerOptions, TestServer, root, send};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const WORK: i64 = 12;
+
+/// What a place is passed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// Orders: rows, events and their effects, each once.
+    Orders,
+    /// Bills: runs of a job, each at least once.
+    Bills,
+    /// Only with a broker: `tests/tests/servers`.
+    Broker,
+    /// The test of the part it belongs to.
+    Elsewhere,
+}
+
+const CASES: &[(&str, Case)] = &[
+    ("events.publish", Case::Orders),
+    ("events.outbox.committed", Case::Orders),
+    ("events.relay.written", Case::Orders),
+    ("events.relay.marked", Case::Orders),
+    ("events.receive.written", Case::Broker),
+    ("events.handle.before", Case::Orders),
+    ("events.handle.effects", Case::Orders),
+    ("events.inbox.committed", Case::Orders),
+    ("jobs.leased", Case::Bills),
+    ("jobs.ran", Case::Bills),
+    ("jobs.recorded", Case::Bills),
+];
+
+/// Places of other parts of the host, whose own tests kill it there.
+const OTHERS: &[&str] = &[
+    "database.",
+    "migrate.",
+    "migrations.",
+    "mail.",
+    "notifier.",
+    "secrets.",
+    "blobs.",
+    "signals.",
+];
+
+fn case(place: &str) -> Option<Case> {
+    let known = CASES.iter().find(|(name, _)| *name == place).map(|(_, case)| *case);
+    known.or_else(|| OTHERS.iter().any(|prefix| place.starts_with(prefix)).then_some(Case::Elsewhere))
+}
+
+/// The places in the source, in the list that the host itself checks.
+fn places() -> Vec<String> {
+    let source = std::fs::read_to_string(root().join("host/src/failpoint.rs")).unwrap();
+    let list = source
+        .split_once("pub const ALL: &[&str] = &[")
+        .unwrap()
+        .1
+        .split_once("];")
+        .unwrap()
+        .0;
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_failpoint_has_a_case() {
+    let places = places();
+    assert!(places.len() >= CASES.len());
+    for place in &places {
+        assert!(case(place).is_some(), "{place} has no case in tests/tests/e2e/failpoints.rs");
+    }
+    for (place, _) in CASES {
+        assert!(places.iter().any(|known| known == place), "{place} is not in the source any more");
+    }
+}
+
+#[test]
+fn nothing_committed_is_lost_and_no_effect_happens_twice_wherever_the_host_is_killed() {
+    for (place, case) in CASES {
+        match case {
+            Case::Orders => orders(place),
+            Case::Bills => bills(place),
+            Case::Broker | Case::Elsewhere => {}
+        }
+    }
+}
+
+fn server(place: &str) -> TestServer {
+    let failpoint = format!("{place}=1*kill");
+    TestServer::start(ServerOptions {
+        modules: &["orders_module"],
+        environment: &[("WHARF_FAILPOINT", &failpoint)],
+        ..ServerOptions::default()
+    })
+}
+
+/// Asks for all of the work; what is not answered may have been done or not.
+fn ask(server: &TestServer, path: impl Fn(i64) -> String) -> BTreeSet<i64> {
+    let answered = (1..=WORK).filter(|number| {
+        let answer = send(server.http(), "POST", &path(*number), &[], &[]);
+        // Some places are passed only by work that has been accepted before.
+        thread::yield_now();
+        answer.is_ok_and(|answer| answer.status == 200)
+    });
+    answered.collect()
+}
+
+fn totals(server: &TestServer) -> Value {
+    serde_json::from_str(&server.get("/orders/totals").body).unwrap()
+}
+
+fn numbers(totals: &Value, by: &str) -> Vec<i64> {
+    let rows = totals["handled"].as_array().unwrap().iter().filter(|row| row["by"] == by);
+    let mut numbers: Vec<i64> = rows.map(|row| row["number"].as_i64().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn orders(place: &str) {
+    let mut server = server(place);
+    let answered = ask(&server, |number| format!("/orders/orders/plain/ada/{number}"));
+    server.restart_killed(&[], LIMIT);
+    let until = Instant::now() + LIMIT;
+    loop {
+        let totals = totals(&server);
+        let placed: Vec<i64> = totals["placed"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+        let handled = numbers(&totals, "book");
+        if placed == handled {
+            assert!(!placed.is_empty(), "{place}: nothing was placed before the host was killed");
+            assert!(
+                answered.iter().all(|number| placed.contains(number)),
+                "{place}: {answered:?} were answered, {placed:?} are there"
+            );
+            return;
+        }
+        let once: BTreeSet<&i64> = handled.iter().collect();
+        assert_eq!(once.len(), handled.len(), "{place}: an effect happened twice: {handled:?}");
+        assert!(Instant::now() < until, "{place}: {placed:?} were placed, {handled:?} are handled");
+        thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+fn bills(place: &str) {
+    let mut server = server(place);
+    let answered = ask(&server, |number| format!("/orders/bills/{number}"));
+    assert!(!answered.is_empty(), "{place}: nothing was asked for before the host was killed");
+    server.restart_killed(&[], LIMIT);
+    let until = Instant::now() + LIMIT;
+    loop {
+        let written: BTreeSet<i64> = numbers(&totals(&server), "bill").into_iter().collect();
+        if answered.is_subset(&written) {
+            return;
+        }
+        assert!(
+            Instant::now() < until,
+            "{place}: {answered:?} were asked for, {written:?} are written"
+        );
+        thread::park_timeout(Duration::from_millis(50));
+    }
+}
