@@ -76,8 +76,10 @@ tidy:
 
 # Host and modules in one command, with one profile: what is compared must be built alike.
 bench:
-	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p hello-module -p greeter
+	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter
+	$(CARGO) build --release --manifest-path bench/database/Cargo.toml --target-dir bench/database/target
 	$(TARGET)/release/wharf-bench
+	$(TARGET)/release/wharf-bench database
 
 bench-load:
 	$(CARGO) run --release -p wharf-load -- reload --requests 1000000 --reloads 200

@@ -3,10 +3,12 @@
 //! `make bench` runs all of it; `wharf-bench NAME` one part. Every figure is printed below the command that makes it.
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod cache;
 mod callgrind;
 mod calls;
 mod case;
 mod channel;
+mod database;
 mod inprocess;
 mod load;
 mod loads;
@@ -18,7 +20,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 6] = ["callgrind", "inprocess", "calls", "channel", "network", "loads"];
+const PARTS: [&str; 7] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads"];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,14 +42,16 @@ fn main() -> Result<()> {
         ["callgrind"] => callgrind::run(&mut report)?,
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
+        ["cache"] => cache::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
+        ["database"] => database::run()?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,
         ["callgrind", "--functions", side, case] => callgrind::functions(side, case::Case::named(case)?)?,
         ["count", side, case, requests] => callgrind::count(side, case, requests)?,
         ["server", side] => network::serve(side)?,
         ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections)?,
-        _ => bail!("found {words:?}, expected nothing or one of {PARTS:?}"),
+        _ => bail!("found {words:?}, expected nothing, database or one of {PARTS:?}"),
     }
     report.finish()
 }

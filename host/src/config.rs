@@ -23,8 +23,9 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Management, Node, Plugins, Quarantine, Scheduler,
-    Secrets, Shutdown, Signals, Tls,
+    Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Mail, MailTransport,
+    Management, Node, Plugins, Quarantine, S3, Scheduler, Secrets, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability,
+    SpaceRoles, Spaces, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -66,6 +67,12 @@ pub struct Config {
     /// The host's own database.
     #[serde(default)]
     pub database: Database,
+    /// Blobs of modules.
+    #[serde(default)]
+    pub blobs: Blobs,
+    /// Mail of modules.
+    #[serde(default)]
+    pub mail: Mail,
     /// The cache of modules.
     #[serde(default)]
     pub cache: Cache,
@@ -196,6 +203,8 @@ impl Default for Config {
             channel: Channel::default(),
             shutdown: Shutdown::default(),
             database: Database::default(),
+            blobs: Blobs::default(),
+            mail: Mail::default(),
             cache: Cache::default(),
             events: Events::default(),
             scheduler: Scheduler::default(),

@@ -17,6 +17,10 @@ pub const ALL: &[&str] = &[
     "jobs.leased",
     "jobs.ran",
     "jobs.recorded",
+    "secrets.sealed",
+    "mail.queued",
+    "mail.sending",
+    "mail.sent",
 ];
 
 /// What [`hit`] says when a test makes a step fail.

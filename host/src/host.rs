@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use wharf_plugin_api::root::Root_Ref;
 
+use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
@@ -25,6 +26,7 @@ use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
 use crate::security::{Gatekeeper, PublicOnly};
@@ -63,10 +65,12 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     supervisor: Supervisor,
     work: Work,
+    databases: Arc<dyn Databases>,
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
     mesh: Arc<Mesh>,
+    backends: Backends,
     gatekeeper: Arc<dyn Gatekeeper>,
     health: Health,
     config: Mutex<Arc<Config>>,
@@ -91,6 +95,7 @@ impl Host {
             &parts.metrics,
             settings::work(&parts.config, parts.transport),
         );
+        let databases = Arc::clone(&backends.databases);
         let shared = Shared {
             node: parts.config.node.name.clone(),
             log: ModuleLog::new(parts.log.clone(), parts.sink),
@@ -102,15 +107,18 @@ impl Host {
             work: work.clone(),
             runtime: runtime.clone(),
         };
+        let backends = shared.backends.clone();
         let settings = settings::from_config(&parts.config, runtime.metrics().num_workers());
         let supervisor = Supervisor::new(settings, shared, parts.state, routes.clone(), parts.linked)?;
         Ok(Self(Arc::new(Inner {
             supervisor,
             work,
+            databases,
             routes,
             log: parts.log,
             metrics: parts.metrics,
             mesh,
+            backends,
             gatekeeper,
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -136,6 +144,12 @@ impl Host {
         Ok(plan)
     }
 
+    /// The outside systems behind the core services.
+    #[must_use]
+    pub fn backends(&self) -> &Backends {
+        &self.0.backends
+    }
+
     /// What the public listener serves: modules, probes, gRPC health.
     #[must_use]
     pub fn gateway(&self) -> Gateway {
@@ -148,6 +162,7 @@ impl Host {
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
+            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())))
     }
 
     /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.
@@ -200,6 +215,7 @@ impl Host {
     pub async fn stop(&self, deadline: Instant) -> Vec<String> {
         self.set_unready();
         let unclean = self.0.supervisor.shut_down(deadline).await;
+        self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
         unclean
     }
@@ -216,12 +232,26 @@ impl Host {
         &self.0.work
     }
 
-    fn config(&self) -> Arc<Config> {
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
         self.0.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Control for Host {
+    fn databases(&self) -> Answer<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let all = self.0.databases.status().await;
+            all.map_err(|error| ControlError {
+                code: "internal".to_owned(),
+                message: error.to_string(),
+                hint: "the host's log has more".to_owned(),
+                findings: Vec::new(),
+            })
+        })
+    }
+
     fn status(&self) -> Answer<'_, HostStatus> {
         let status = self.host_status();
         Box::pin(async { Ok(status) })

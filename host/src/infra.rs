@@ -1,9 +1,13 @@
 //! Adapters: a folder a port.
 
+pub mod blobs;
 #[cfg(feature = "redis")]
 pub mod cache;
 pub mod database;
+pub mod errors;
 pub mod events;
+pub mod mail;
+pub mod secrets;
 pub mod signals;
 
 #[cfg(feature = "redis")]

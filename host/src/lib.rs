@@ -7,6 +7,9 @@ pub mod config;
 pub mod domain;
 pub mod ports;
 
+pub mod blobs;
+pub mod mail;
+
 pub mod infra;
 pub mod modules;
 pub mod services;

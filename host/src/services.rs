@@ -4,6 +4,7 @@
 //! file and a line in `plugin-api/src/services`, a file in the SDK.
 
 mod backends;
+mod blobs;
 mod cache;
 mod channel;
 mod config;
@@ -15,6 +16,7 @@ mod health;
 mod log;
 mod metrics;
 pub mod migrations;
+mod notifier;
 mod runtime;
 mod scheduler;
 mod secrets;
@@ -78,6 +80,8 @@ struct Inner {
     runtime: Arc<runtime::TaskSet>,
     /// Empty for a module that does not import `database`.
     database: OnceLock<database::Holding>,
+    /// Empty for a module that gave none.
+    templates: notifier::Given,
 }
 
 impl Provider {
@@ -94,6 +98,7 @@ impl Provider {
             log,
             runtime: Arc::default(),
             database: OnceLock::new(),
+            templates: OnceLock::new(),
         }))
     }
 
@@ -165,6 +170,7 @@ impl Provider {
         }
         use wharf_plugin_api::services as api;
         provide! {
+            blobs => api::blobs::BlobsRef;
             cache => api::cache::CacheRef;
             channel => api::channel::ChannelRef;
             config => api::config::ConfigRef;
@@ -174,6 +180,7 @@ impl Provider {
             health => api::health::HealthRef;
             log => api::log::LogRef;
             metrics => api::metrics::MetricsRef;
+            notifier => api::notifier::NotifierRef;
             runtime => api::runtime::RuntimeRef;
             scheduler => api::scheduler::SchedulerRef;
             secrets => api::secrets::SecretsRef;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
-use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, is_word, prefix_fault};
+use crate::grammar::{first_segment, is_dotted_name, is_grpc_service, is_module_id, is_plain_name, is_secret_name, prefix_fault};
 use crate::model::{Job, Manifest, Missed, Overlap, Panic, Permission, parse_time};
 use crate::problem::{Problem, code};
 use crate::schedule;
@@ -12,8 +12,6 @@ use crate::text::is_printable;
 
 /// Longest description, in characters.
 const MAX_DESCRIPTION: usize = 200;
-/// Longest name of a secret: it is a file name and part of the name of a variable.
-const MAX_SECRET: usize = 64;
 
 impl Manifest {
     /// Everything that is wrong with this manifest, in the order of its keys; empty when nothing is.
@@ -190,6 +188,19 @@ fn check_jobs(jobs: &[Job], out: &mut Vec<Problem>) {
     check_unique("jobs", ".name", jobs.iter().map(|job| job.name.as_str()), out);
 }
 
+fn check_cache_and_secrets(manifest: &Manifest, out: &mut Vec<Problem>) {
+    if manifest.cache.version == 0 {
+        out.push(Problem::new(code::CACHE, "cache.version", "found 0, expected 1 or more"));
+    }
+    for (index, name) in manifest.secrets.names.iter().enumerate() {
+        if !is_secret_name(name) {
+            let message = format!("found {name:?}, expected lower-case letters, digits and -, such as \"stripe-key\", not ending in -file");
+            out.push(Problem::new(code::SECRET, format!("secrets.names[{index}]"), message));
+        }
+    }
+    check_unique("secrets.names", "", manifest.secrets.names.iter().map(String::as_str), out);
+}
+
 fn check_job_rules(index: usize, job: &Job, out: &mut Vec<Problem>) {
     for (key, time) in [("timeout", &job.timeout), ("drain", &job.drain)] {
         let is_wrong = |time: &String| !parse_time(time).is_some_and(|time| !time.is_zero());
@@ -220,19 +231,6 @@ fn is_zone_name(zone: &str) -> bool {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
     };
     !zone.is_empty() && zone.len() <= 64 && zone.split('/').all(is_part)
-}
-
-fn check_cache_and_secrets(manifest: &Manifest, out: &mut Vec<Problem>) {
-    if manifest.cache.version == 0 {
-        out.push(Problem::new(code::CACHE, "cache.version", "found 0, expected 1 or more"));
-    }
-    for (index, name) in manifest.secrets.names.iter().enumerate() {
-        if !is_word(name) || name.len() > MAX_SECRET {
-            let message = format!("found {name:?}, expected lower-case letters, digits and -, such as \"stripe-key\"");
-            out.push(Problem::new(code::SECRET, format!("secrets.names[{index}]"), message));
-        }
-    }
-    check_unique("secrets.names", "", manifest.secrets.names.iter().map(String::as_str), out);
 }
 
 fn check_description(path: &str, text: &str, out: &mut Vec<Problem>) {

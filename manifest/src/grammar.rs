@@ -2,6 +2,8 @@
 
 /// Longest module id.
 const MAX_ID: usize = 40;
+/// Longest name of a secret: it is a file name and part of the name of a variable.
+const MAX_SECRET: usize = 64;
 /// Longest dotted name, HTTP prefix or subject.
 const MAX_NAME: usize = 200;
 /// First path segments that the host keeps for itself.
@@ -19,8 +21,15 @@ pub fn root_symbol(id: &str) -> String {
     format!("wharf_root_v1_{}", id.replace('-', "_"))
 }
 
-/// A lower-case word: `[a-z][a-z0-9-]*`. Names of secrets are such.
-pub(crate) fn is_word(word: &str) -> bool {
+/// Whether `name` can be that of a secret: `^[a-z][a-z0-9-]{0,63}$`, not ending in `-file`, which stands for something else in
+/// the names of variables.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    name.len() <= MAX_SECRET && is_word(name) && !name.ends_with("-file")
+}
+
+/// A lower-case word: `[a-z][a-z0-9-]*`.
+fn is_word(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase()) && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 

@@ -34,7 +34,7 @@ mod source;
 mod text;
 
 pub use abi::{Abi, AbiMismatch};
-pub use grammar::{is_module_id, root_symbol};
+pub use grammar::{is_module_id, is_secret_name, root_symbol};
 pub use model::{
     Cache, Events, Grpc, Http, Job, Manifest, Missed, ModuleRequirement, Overlap, Panic, Permission, Runtime, Secrets, parse_time,
 };

@@ -69,7 +69,7 @@ kinds! {
     JOB = "manifest.job", "jobs are found by name", "use a lower-case word";
     SCHEDULE = "manifest.schedule", "a schedule that cannot be read never runs", "write five cron fields such as \"0 3 * * *\"";
     CACHE = "manifest.cache", "values of different versions are kept apart by this number", "write a whole number from 1 on";
-    SECRET = "manifest.secret", "the name is part of a file name and of a variable's name", "use 1 to 64 of a-z, 0-9 and -, beginning with a letter";
+    SECRET = "manifest.secret", "the name is part of a file name and of a variable's name", "use 1 to 64 of a-z, 0-9 and -, beginning with a letter and not ending in -file";
     DUPLICATE = "manifest.duplicate", "one of the two would be silently lost", "remove one of the two";
     PATH = "manifest.path", "the build reads only files inside the module's own folder", "write a path relative to wharf.toml without ..";
     SCHEMA = "manifest.config-schema", "configuration is checked against the schema before the module is created", "write a JSON schema of an object";

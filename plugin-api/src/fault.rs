@@ -38,6 +38,9 @@ impl FaultCode {
     /// The module's configuration does not fit its type.
     pub const CONFIG: Self = Self(13);
 
+    /// It is not as the caller said it was: a condition of a write does not hold.
+    pub const CONFLICT: Self = Self(14);
+
     /// The name used in logs and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -55,6 +58,7 @@ impl FaultCode {
             Self::BUSY => "busy",
             Self::FAILED => "failed",
             Self::CONFIG => "config",
+            Self::CONFLICT => "conflict",
             _ => "internal",
         }
     }

@@ -5,6 +5,7 @@
 //! the host arrives as a [`Fault`](crate::Fault), or is swallowed where there is no result. To add a service: a file
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
+pub mod blobs;
 pub mod cache;
 pub mod channel;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod events;
 pub mod health;
 pub mod log;
 pub mod metrics;
+pub mod notifier;
 pub mod runtime;
 pub mod scheduler;
 pub mod secrets;
@@ -31,6 +33,7 @@ macro_rules! core_services {
 }
 
 core_services! {
+    "blobs", 1 => blobs::BlobsRef;
     "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;
     "config", 1 => config::ConfigRef;
@@ -40,6 +43,7 @@ core_services! {
     "health", 1 => health::HealthRef;
     "log", 1 => log::LogRef;
     "metrics", 1 => metrics::MetricsRef;
+    "notifier", 1 => notifier::NotifierRef;
     "runtime", 1 => runtime::RuntimeRef;
     "scheduler", 1 => scheduler::SchedulerRef;
     "secrets", 1 => secrets::SecretsRef;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
+use crate::services::blobs::Blobs;
 use crate::services::cache::Cache;
 use crate::services::channel::Channel;
 use crate::services::errors::Errors;
 use crate::services::events::Events;
 use crate::services::health::HealthChecks;
+use crate::services::mail::Mail;
 use crate::services::metrics::Metrics;
 use crate::services::scheduler::Scheduler;
 use crate::services::secrets::Secrets;
@@ -63,12 +65,44 @@ impl Context {
         Ok(HealthChecks::new(self.core.import()?))
     }
 
+    /// Blobs: bytes of any size under a key, in a space of the module's own.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `blobs = 1` under `[services]`.
+    pub fn blobs(&self) -> Result<Blobs, Fault> {
+        Ok(Blobs::new(self.core.import()?))
+    }
+
+    /// Mail of the templates in [`Module::templates`](crate::Module::templates).
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `notifier = 1` under `[services]`.
+    pub fn mail(&self) -> Result<Mail, Fault> {
+        Ok(Mail::new(self.core.import()?))
+    }
+
     /// Reports of failures.
     ///
     /// # Errors
     /// `undeclared` when `wharf.toml` lacks `errors = 1` under `[services]`.
     pub fn errors(&self) -> Result<Errors, Fault> {
         Ok(Errors::new(self.core.import()?))
+    }
+
+    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
+    pub fn cache(&self) -> Result<Cache, Fault> {
+        Cache::open(&self.core)
+    }
+
+    /// Values that `wharf.toml` names under `[secrets]` and operators set.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
+    pub fn secrets(&self) -> Result<Secrets, Fault> {
+        Ok(Secrets::new(self.core.import()?))
     }
 
     /// The module's own space in the host's database, for sea-orm. Tables are made by
@@ -95,22 +129,6 @@ impl Context {
     /// `undeclared` when `wharf.toml` lacks `scheduler = 1` under `[services]`.
     pub fn jobs(&self) -> Result<Scheduler, Fault> {
         Ok(Scheduler::new(self.core.import()?))
-    }
-
-    /// Values that may be lost and recomputed, counters, and locks. Calls that load one key at the same time share one load.
-    ///
-    /// # Errors
-    /// `undeclared` when `wharf.toml` lacks `cache = 1` under `[services]`.
-    pub fn cache(&self) -> Result<Cache, Fault> {
-        Cache::open(&self.core)
-    }
-
-    /// Values that `wharf.toml` names under `[secrets]` and operators set.
-    ///
-    /// # Errors
-    /// `undeclared` when `wharf.toml` lacks `secrets = 1` under `[services]`.
-    pub fn secrets(&self) -> Result<Secrets, Fault> {
-        Ok(Secrets::new(self.core.import()?))
     }
 
     /// A gRPC channel to another module, in the name of whoever called this one. Give it to a client that tonic generated.

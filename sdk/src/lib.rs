@@ -43,6 +43,9 @@ pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};
+pub use services::mail::MailTemplates;
+/// What core services say when they do not do what they were asked, with a code to tell the reasons apart.
+pub use wharf_plugin_api::{Fault, FaultCode};
 pub use wharf_sdk_macros::export_module;
 
 /// What handlers return: an answer, or a [`Problem`].

@@ -14,6 +14,7 @@ use crate::grpc::Grpc;
 use crate::jobs::Jobs;
 use crate::migrations::Migrations;
 use crate::routes::Routes;
+use crate::services::mail::MailTemplates;
 
 /// Why a module could not be made, started or stopped: any error, with `?`.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +65,11 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// What it does when it is time, or when asked to; list the jobs in `wharf.toml` under `[[jobs]]`.
     fn jobs() -> Jobs<Self> {
         Jobs::new()
+    }
+
+    /// The templates of its mails. They are checked before it is made.
+    fn templates() -> MailTemplates {
+        MailTemplates::new()
     }
 
     /// Begins work. Routes are reachable once this is done.

@@ -1,5 +1,6 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
+pub mod blobs;
 pub mod cache;
 pub mod channel;
 #[cfg(feature = "database")]
@@ -7,8 +8,10 @@ pub mod database;
 pub mod errors;
 pub mod events;
 pub mod health;
+pub mod mail;
 pub mod metrics;
 pub mod scheduler;
+pub mod secrets;
 
 /// A transaction of the module's database, open or lent: what is published or asked for in it happens when it commits.
 pub trait InTransaction: Sync {
@@ -23,4 +26,3 @@ impl InTransaction for crate::events::EventContext {
         self.tx_handle()
     }
 }
-pub mod secrets;

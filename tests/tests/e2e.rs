@@ -12,11 +12,14 @@ mod e2e {
 
     mod enabling;
     mod failpoints;
+    mod guestbook;
     mod lifecycle;
     mod logs;
+    mod nodes;
     mod panics;
     mod pins;
     mod reload;
+    mod secrets;
     mod shutdown;
     mod streams;
     mod stuck;

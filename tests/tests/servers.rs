@@ -3,6 +3,8 @@
 
 #[path = "servers/backends.rs"]
 mod backends;
+#[path = "servers/nodes.rs"]
+mod nodes;
 #[path = "servers/protos.rs"]
 mod protos;
 #[path = "servers/trace.rs"]

@@ -70,6 +70,7 @@ pub async fn start(address: SocketAddr, data: PathBuf) -> Result<Running, StartE
         linked: vec![hello_module::root().into(), greeter::root().into()],
         error_sinks: Vec::new(),
         backends: wharf_host::services::Backends::in_memory(),
+        transport: None,
     })?;
     // Listening before the modules run: whoever connects now waits.
     let listener = Listener::bind(address).map_err(setup)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wharf_sdk::{Error, Event, EventContext, Handlers, JobContext, Jobs, Payload, tracing};
+use wharf_sdk::{Error, Event, EventContext, Handlers, JobContext, Jobs, MailTemplates, Payload, tracing};
 
 use crate::Guestbook;
 
@@ -38,6 +38,16 @@ pub(crate) fn handlers() -> Handlers<Guestbook> {
     Handlers::new()
         .publishes::<EntrySigned>()
         .on::<EntrySigned>("count", Guestbook::count)
+        .on::<EntrySigned>("thank", Guestbook::thank)
+}
+
+pub(crate) fn templates() -> MailTemplates {
+    MailTemplates::new()
+        .file("thanks.subject", include_str!("mails/thanks.subject"))
+        .file("thanks.txt", include_str!("mails/thanks.txt"))
+        .file("thanks.html", include_str!("mails/thanks.html"))
+        .file("digest.subject", "{{ signed }} signed the guest book")
+        .file("digest.txt", "So far {{ signed }} guests signed.\n")
 }
 
 pub(crate) fn jobs() -> Jobs<Guestbook> {
@@ -54,10 +64,13 @@ impl Guestbook {
         self.book().forget_tally().await
     }
 
+    /// The mail is queued in the transaction of the delivery: one mail for one event.
+    async fn thank(self: Arc<Self>, signed: EntrySigned, ctx: EventContext) -> Result<(), Error> {
+        self.book().thank(&ctx.tx()?, signed.entry).await
+    }
+
     async fn digest(self: Arc<Self>, _: JobContext) -> Result<(), Error> {
-        let signed = self.book().signed().await?;
-        tracing::info!(signed, "the owner was told");
-        Ok(())
+        self.book().tell_owner().await
     }
 
     async fn forget(self: Arc<Self>, forget: Forget, _: JobContext) -> Result<(), Error> {

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use schemars::JsonSchema;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use wharf_sdk::services::blobs::{Blob, Blobs};
 use wharf_sdk::services::cache::Cache;
 use wharf_sdk::services::database::{Db, Tx};
 use wharf_sdk::services::events::Events;
+use wharf_sdk::services::mail::Mail;
 use wharf_sdk::services::metrics::Counter;
 use wharf_sdk::services::scheduler::{Run, Scheduler};
 use wharf_sdk::services::secrets::Secrets;
-use wharf_sdk::{Context, Error};
+use wharf_sdk::{Context, Error, Fault};
 
 use crate::background::{EntrySigned, Forget};
 use crate::config::Config;
@@ -36,12 +39,20 @@ pub struct NewEntry {
     pub email: Option<String>,
 }
 
+/// What the owner is told.
+#[derive(Serialize)]
+struct Digested {
+    signed: i64,
+}
+
 /// The guest book. Clones are the same one.
 #[derive(Clone)]
 pub struct Book {
-    pub(crate) db: Db,
-    pub(crate) cache: Cache,
+    db: Db,
     pub(crate) config: Config,
+    cache: Cache,
+    blobs: Blobs,
+    mail: Mail,
     events: Events,
     jobs: Scheduler,
     secrets: Secrets,
@@ -53,6 +64,8 @@ impl Book {
         Ok(Self {
             db: ctx.db()?,
             cache: ctx.cache()?,
+            blobs: ctx.blobs()?,
+            mail: ctx.mail()?,
             events: ctx.events()?,
             jobs: ctx.jobs()?,
             secrets: ctx.secrets()?,
@@ -119,6 +132,37 @@ impl Book {
         Ok(())
     }
 
+    /// Thanks whoever signed, if they said where: when the transaction commits.
+    pub(crate) async fn thank(&self, tx: &Tx, id: i64) -> Result<(), Error> {
+        let Some(entry) = entry::Entity::find_by_id(id).one(tx).await? else {
+            return Ok(());
+        };
+        if let Some(email) = &entry.email {
+            self.mail.send("thanks", email, &entry).within(tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the owner how many signed.
+    pub(crate) async fn tell_owner(&self) -> Result<(), Error> {
+        let digest = Digested {
+            signed: self.signed().await?,
+        };
+        self.mail.send("digest", &self.config.owner, &digest).await?;
+        Ok(())
+    }
+
+    /// Keeps the picture of an entry, in place of one that was there.
+    pub(crate) async fn put_picture(&self, id: i64, kind: &str, picture: Body) -> Result<u64, Fault> {
+        let put = self.blobs.put(&picture_of(id), picture).content_type(kind);
+        Ok(put.await?.size)
+    }
+
+    /// The picture of an entry.
+    pub(crate) async fn picture(&self, id: i64) -> Result<Blob, Fault> {
+        self.blobs.get(&picture_of(id)).await
+    }
+
     /// What was counted has changed.
     pub(crate) async fn forget_tally(&self) -> Result<(), Error> {
         self.cache.delete(SIGNED).await?;
@@ -150,4 +194,8 @@ impl Book {
             .finalize();
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+fn picture_of(id: i64) -> String {
+    format!("pictures/{id}")
 }

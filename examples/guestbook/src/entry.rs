@@ -29,7 +29,8 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// What was counted.
-pub mod tally {
+pub(crate) mod tally {
+    #![allow(unreachable_pub, reason = "the derive makes public what stands beside it")]
     use sea_orm::entity::prelude::*;
 
     /// One counter.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use wharf_sdk::{Problem, Result, Routes, get, post};
+use wharf_sdk::services::blobs::Blob;
+use wharf_sdk::{FaultCode, Problem, Result, Routes, get, post};
 
 use crate::book::NewEntry;
 use crate::{Entry, Guestbook};
@@ -32,6 +34,11 @@ fn usual() -> u64 {
 }
 
 #[derive(Serialize)]
+struct Picture {
+    bytes: u64,
+}
+
+#[derive(Serialize)]
 struct Tally {
     signed: i64,
 }
@@ -53,6 +60,8 @@ pub(crate) fn routes() -> Routes<Guestbook> {
         .route("/entries", get(list).post(sign))
         .public()
         .route("/entries/{id}", get(show))
+        .public()
+        .route("/entries/{id}/picture", get(picture).put(put_picture))
         .public()
         .route("/tally", get(tally))
         .public()
@@ -76,6 +85,31 @@ async fn list(State(module): State<Arc<Guestbook>>, Query(page): Query<Page>) ->
 async fn show(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>) -> Result<Json<Entry>> {
     let entry = module.book().entry(id).await.map_err(Problem::internal)?;
     entry.map(Json).ok_or_else(|| Problem::not_found("there is no such entry"))
+}
+
+/// Streams in both directions: a picture is never in memory as a whole.
+async fn put_picture(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>, headers: HeaderMap, body: Body) -> Result<Json<Picture>> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    if !kind.starts_with("image/") {
+        return Err(Problem::unprocessable(format!("found content type {kind:?}, expected an image")));
+    }
+    let book = module.book();
+    if book.entry(id).await.map_err(Problem::internal)?.is_none() {
+        return Err(Problem::not_found("there is no such entry"));
+    }
+    let limited = Body::new(http_body_util::Limited::new(body, book.config.max_picture_bytes as usize));
+    let bytes = book.put_picture(id, kind, limited).await?;
+    Ok(Json(Picture { bytes }))
+}
+
+async fn picture(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>) -> Result<Blob> {
+    module.book().picture(id).await.map_err(|fault| match fault.code {
+        FaultCode::NOT_FOUND => Problem::not_found("this entry has no picture"),
+        _ => Problem::internal(fault),
+    })
 }
 
 async fn tally(State(module): State<Arc<Guestbook>>) -> Result<Json<Tally>> {

@@ -12,7 +12,7 @@ mod http;
 
 use std::sync::Arc;
 
-use wharf_sdk::{Context, Error, Handlers, Health, Jobs, Migrations, Module, Routes, entities, export_module};
+use wharf_sdk::{Context, Error, Handlers, Health, Jobs, MailTemplates, Migrations, Module, Routes, entities, export_module};
 
 pub use background::{EntrySigned, Forget};
 pub use book::{Book, NewEntry};
@@ -46,6 +46,10 @@ impl Module for Guestbook {
 
     fn routes() -> Routes<Self> {
         http::routes()
+    }
+
+    fn templates() -> MailTemplates {
+        background::templates()
     }
 
     fn events() -> Handlers<Self> {

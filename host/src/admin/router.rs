@@ -15,6 +15,7 @@ use crate::config::Setting;
 use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus};
 use crate::modules::control::{Control, PinnedBuild, Plan, RouteRow};
+use crate::ports::database::SpaceStatus;
 use crate::telemetry::LogControl;
 
 /// What the API is made over.
@@ -66,6 +67,7 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/routes", get(routes))
         .route("/migrations", get(migrations))
         .route("/migrations/up", post(migrate))
+        .route("/databases", get(databases))
         .route("/rescan", post(rescan))
         .route("/log", get(log).put(set_log))
         .route("/config/explain", get(explain))
@@ -146,6 +148,10 @@ async fn migrate(State(parts): State<AdminParts>, query: Result<Query<Migrate>, 
     let Query(Migrate { module }) = query.map_err(|e| Problem::new("request.query", e.body_text(), "the only key is module=ID"))?;
     tracing::info!(module.id = module, "migrations asked for over the admin API");
     Ok(Json(parts.control.migrate(module.as_deref()).await?))
+}
+
+async fn databases(State(parts): State<AdminParts>) -> Reply<Vec<SpaceStatus>> {
+    Ok(Json(parts.control.databases().await?))
 }
 
 async fn rescan(State(parts): State<AdminParts>) -> Reply<Plan> {

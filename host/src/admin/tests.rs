@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::domain::migration::MigrationRow;
 use crate::domain::status::{Desired, HostStatus, Linkage, ModuleStatus, State};
 use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 use crate::telemetry::LogControl;
@@ -87,6 +88,12 @@ impl Control for Fake {
                 findings: vec![],
             }),
         )
+    }
+    fn migrations(&self) -> Answer<'_, Vec<MigrationRow>> {
+        self.ask("migrations".into(), Ok(vec![]))
+    }
+    fn migrate<'a>(&'a self, module: Option<&'a str>) -> Answer<'a, Vec<MigrationRow>> {
+        self.ask(format!("migrate {module:?}"), Ok(vec![]))
     }
     fn routes(&self) -> Answer<'_, Vec<RouteRow>> {
         self.ask("routes".into(), Ok(vec![]))
@@ -174,6 +181,10 @@ async fn every_route_reaches_the_host_and_refusals_are_problems() {
         ("GET", "/modules/none", "", 404, "module none"),
         ("GET", "/plan", "", 200, "plan"),
         ("GET", "/routes", "", 200, "routes"),
+        ("GET", "/migrations", "", 200, "migrations"),
+        ("POST", "/migrations/up", "", 200, "migrate None"),
+        ("POST", "/migrations/up?module=blog", "", 200, "migrate Some(\"blog\")"),
+        ("POST", "/migrations/up?all=yes", "", 400, ""),
         ("POST", "/modules/blog/enable", "", 200, "enable blog"),
         ("POST", "/modules/blog/disable", "", 409, "disable blog false"),
         ("POST", "/modules/blog/disable?force=true", "", 200, "disable blog true"),

@@ -1,6 +1,9 @@
 //! The sections of `wharf-host.toml`, with their defaults.
 
+mod blobs;
 mod cache;
+mod database;
+mod mail;
 mod work;
 
 use std::net::SocketAddr;
@@ -9,7 +12,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use blobs::{BlobStoreKind, Blobs, S3};
 pub use cache::{Cache, Errors, Secrets, Signals};
+pub use database::{SpaceDurability, SpaceRoles, Spaces};
+pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
 pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};
@@ -171,12 +177,14 @@ pub struct Shutdown {
     pub deadline: Period,
 }
 
-/// The host's own database.
+/// The databases: the host's own, and those of modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// `sqlite://PATH`, or `postgres://USER@HOST/DATABASE`, which several nodes may share. Default: `host.sqlite` in `data_dir`.
     pub url: Option<Secret>,
+    /// Where modules keep their data: in SQLite files in `data_dir`, or in schemas of `url` when that is PostgreSQL.
+    pub modules: Spaces,
 }
 
 impl Http {

@@ -9,6 +9,7 @@ use crate::domain::trust::TrustPolicy;
 use crate::events::EventSettings;
 use crate::http::gateway::{Limits, TrustedProxies, proxies::ForwardedBy};
 use crate::http::inbound::Pace;
+use crate::mail::MailSettings;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
 use crate::ports::transport::Transport;
@@ -61,7 +62,7 @@ fn trust(config: &Config) -> TrustPolicy {
     }
 }
 
-/// For events and jobs.
+/// For events, jobs and mail.
 pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>) -> WorkSettings {
     let events = &config.events;
     WorkSettings {
@@ -75,6 +76,13 @@ pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>) -> Wo
             batch: events.batch.clamp(1, 200) as usize,
         },
         history: config.scheduler.history.get(),
+        mail: MailSettings {
+            from: config.mail.from.clone(),
+            per_minute: config.mail.rate_per_minute,
+            attempts: config.mail.attempts.max(1),
+            keep: config.mail.keep.get(),
+            ..MailSettings::default()
+        },
         transport,
     }
 }

@@ -10,4 +10,6 @@ mod state_tables;
 #[cfg(feature = "postgres")]
 pub use postgres_state::PostgresState;
 pub use space::{Durability, Limits, SqliteSpaces};
+#[cfg(feature = "postgres")]
+pub use space::{PgSettings, PgSpaces, Roles};
 pub use sqlite_state::SqliteState;

@@ -24,6 +24,11 @@ const SCHEMES: &[&str] = &[
 pub struct RedisError(String);
 
 impl RedisError {
+    /// Changes are told by one server, and a cluster has several.
+    pub(crate) fn cluster() -> Self {
+        Self("found cache.near with a cluster, expected 0 B: a cluster does not tell of its changes in one place".to_owned())
+    }
+
     /// What the client says; never a password.
     pub(crate) fn new(error: fred::error::Error) -> Self {
         Self(error.details().to_owned())

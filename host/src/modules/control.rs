@@ -10,6 +10,7 @@ use crate::domain::finding::Finding;
 use crate::domain::migration::MigrationRow;
 use crate::domain::route::{Lane, Policy};
 use crate::domain::status::{HostStatus, ModuleStatus};
+use crate::ports::database::SpaceStatus;
 
 /// A boxed future, so that the trait can be an object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
@@ -109,6 +110,10 @@ pub trait Control: Send + Sync + 'static {
     }
     /// All routes that are served now.
     fn routes(&self) -> Answer<'_, Vec<RouteRow>>;
+    /// Database spaces that modules have used.
+    fn databases(&self) -> Answer<'_, Vec<SpaceStatus>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// Sets log levels at run time, such as `info,blog=debug`. Returns the directives now in force.
     fn set_log<'a>(&'a self, directives: &'a str) -> Answer<'a, String>;
 }

@@ -6,12 +6,15 @@
 #[cfg(test)]
 pub(crate) mod contract;
 
+mod status;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use status::SpaceStatus;
 use wharf_plugin_api::sql::{Done, Rows, Statement};
 
 /// A boxed future, so that the traits can be objects. Dropping one that executes a statement may leave the statement done or
@@ -133,6 +136,11 @@ pub trait Space: Send + Sync + 'static {
 pub trait Databases: Send + Sync + 'static {
     /// The space of a module, made when it is not there yet.
     fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>>;
+
+    /// Every space that was used, by module.
+    fn status(&self) -> DbFuture<'_, Vec<SpaceStatus>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// What kind of failure.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wharf_plugin_api::sql::{Done, Rows, Statement};
 
-use crate::ports::database::{Begin, CursorId, Databases, DbFuture, Dialect, On, Space, TxId};
+use crate::ports::database::{Begin, CursorId, Databases, DbFuture, Dialect, On, Space, SpaceStatus, TxId, Usage};
 
 type Woken = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -77,6 +77,10 @@ impl Databases for WatchedDatabases {
             });
             Ok(space)
         })
+    }
+
+    fn status(&self) -> DbFuture<'_, Vec<SpaceStatus>> {
+        self.inner.status()
     }
 }
 
@@ -178,6 +182,10 @@ impl Space for WatchedSpace {
 
     fn close(&self, cursor: CursorId) {
         self.inner.close(cursor);
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::blobs::BlobStore;
 use crate::infra::database::SqliteSpaces;
 use crate::ports::cache::{CacheStore, MemoryCache};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::database::Databases;
+use crate::ports::mail::{Mailer, MemoryMailer};
 use crate::ports::secrets::Secrets;
 use crate::ports::signals::{MemorySignals, Signals};
 
@@ -16,14 +18,18 @@ pub struct Backends {
     pub clock: Arc<dyn Clock>,
     /// What all nodes must know within a second.
     pub signals: Arc<dyn Signals>,
-    /// Database spaces of modules.
-    pub databases: Arc<dyn Databases>,
+    /// Blobs of modules.
+    pub blobs: BlobStore,
+    /// Sends mail.
+    pub mailer: Arc<dyn Mailer>,
     /// Values that may be lost, counters and locks.
     pub cache: Arc<dyn CacheStore>,
     /// Limits of the cache that hold for every adapter.
     pub cache_limits: CacheLimits,
     /// Where secrets of modules come from.
     pub secrets: Secrets,
+    /// Database spaces of modules.
+    pub databases: Arc<dyn Databases>,
 }
 
 /// Limits of the cache that hold for every adapter.
@@ -55,6 +61,8 @@ impl Backends {
         Self {
             signals: Arc::new(MemorySignals::new()),
             databases: Arc::new(SqliteSpaces::in_memory()),
+            blobs: BlobStore::in_memory(),
+            mailer: Arc::new(MemoryMailer::new()),
             cache: Arc::new(MemoryCache::new(clock.clone(), CACHE_BYTES)),
             cache_limits: CacheLimits::default(),
             secrets: Secrets::default(),

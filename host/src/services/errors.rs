@@ -9,24 +9,7 @@ use wharf_plugin_api::services::errors::{ErrorReport, Errors, Errors_TO, ErrorsR
 
 use super::{Inner, log};
 
-/// A failure that a module reported.
-#[derive(Clone, Debug)]
-pub struct ErrorEvent {
-    /// Module that reported it.
-    pub module: String,
-    /// Stable, dotted, for grouping.
-    pub kind: String,
-    /// What happened.
-    pub message: String,
-    /// Its causes, outermost first.
-    pub chain: Vec<String>,
-}
-
-/// Somewhere reports go beside the log: an error tracker.
-pub trait ErrorSink: Send + Sync + 'static {
-    /// Takes one. Never blocks.
-    fn report(&self, event: &ErrorEvent);
-}
+pub use crate::ports::errors::{ErrorEvent, ErrorSink};
 
 #[derive(Clone)]
 struct Bus(Arc<Inner>);
@@ -43,7 +26,11 @@ impl Errors for Bus {
                 return;
             }
             let event = ErrorEvent {
+                at: inner.shared.backends.clock.now(),
+                node: inner.shared.node.clone(),
                 module: inner.standing.who.module.clone(),
+                version: inner.standing.who.version.clone(),
+                repeated: 0,
                 kind: report.kind.as_str().to_owned(),
                 message: report.message.as_str().to_owned(),
                 chain: report.chain.iter().map(|cause| cause.as_str().to_owned()).collect(),

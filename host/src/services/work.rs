@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Backends;
 use crate::events::{EventHub, EventSettings};
 use crate::jobs::JobHub;
+use crate::mail::{MailHub, MailSettings};
 use crate::ports::database::DbError;
 use crate::ports::transport::Transport;
 use crate::queue::{Queues, WatchedDatabases};
@@ -18,6 +19,8 @@ pub struct Work {
     pub events: EventHub,
     /// Jobs.
     pub jobs: JobHub,
+    /// Mail.
+    pub mail: MailHub,
     /// The queues below, for whatever else must not be lost.
     pub queues: Arc<Queues>,
 }
@@ -29,6 +32,8 @@ pub struct WorkSettings {
     pub events: EventSettings,
     /// How long it is kept what became of runs.
     pub history: Duration,
+    /// For mail.
+    pub mail: MailSettings,
     /// Carries events; over the databases without one.
     pub transport: Option<Arc<dyn Transport>>,
 }
@@ -38,6 +43,7 @@ impl Default for WorkSettings {
         Self {
             events: EventSettings::default(),
             history: Duration::from_secs(30 * 24 * 3600),
+            mail: MailSettings::default(),
             transport: None,
         }
     }
@@ -54,6 +60,7 @@ impl Work {
         Self {
             events: EventHub::new(queues.clone(), settings.transport, metrics.clone(), settings.events),
             jobs: JobHub::new(queues.clone(), metrics.clone(), settings.history),
+            mail: MailHub::new(queues.clone(), backends.mailer.clone(), metrics.clone(), settings.mail),
             queues,
         }
     }

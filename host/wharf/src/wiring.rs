@@ -1,9 +1,12 @@
 //! Builds a running host from a configuration: chooses the adapters, starts the parts, and stops them in order.
 
 mod background;
+mod blobs;
 mod listeners;
+mod mail;
 mod settings;
 mod signals;
+mod spaces;
 mod stores;
 mod welcome;
 
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin, work_router};
+use wharf_host::admin::{AdminParts, AdminSocket, mail_router, router, serve_admin, work_router};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
@@ -27,6 +30,8 @@ use listeners::Listeners;
 use settings::Settings;
 use signals::{Signal, Signals};
 use stores::Stores;
+
+pub(crate) use stores::open_vault;
 use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
@@ -59,7 +64,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state,
         backends,
         error_sinks,
-    } = stores::open(&config, &metrics).await?;
+    } = stores::open(&config, &options.load, &metrics).await?;
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
@@ -88,7 +93,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let admin_path = socket.path().to_owned();
     let admin = tokio::spawn(serve_admin(
         socket,
-        router(admin).merge(work_router(host.work().clone())),
+        router(admin).merge(work_router(host.work().clone())).merge(mail_router(host.work().mail.clone())),
         stopped(stopping.clone()),
     ));
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));

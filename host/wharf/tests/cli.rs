@@ -103,6 +103,29 @@ fn routes_and_log_levels_are_shown_and_set() {
 }
 
 #[test]
+fn migrations_are_shown_planned_and_run() {
+    let host = FakeHost::start();
+    let out = host.place().run(&["migrate", "status"]);
+    assert!(
+        out.stdout.lines().any(|l| l.split_whitespace().eq([
+            "blog",
+            "0001_posts",
+            "expand",
+            "applied",
+            "1.0.0",
+            "2026-06-01T12:00:00Z",
+            "abcdefabcdef"
+        ])),
+        "{out:?}"
+    );
+    let out = host.place().run(&["migrate", "plan"]);
+    assert_eq!(out.stdout, "blog 0002_tags (expand, pending)\n  CREATE TABLE tag (id INTEGER);\n");
+    assert_eq!(host.place().run(&["migrate", "plan", "other"]).stdout, "nothing to do\n");
+    let out = host.place().run(&["migrate", "up", "blog", "--json"]);
+    assert_eq!((out.code, &out.json()[1]["state"]), (0, &json!("pending")), "{out:?}");
+}
+
+#[test]
 fn with_no_host_the_exit_code_and_the_hint_say_so() {
     let place = Place::new();
     for command in [

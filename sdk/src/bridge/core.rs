@@ -28,11 +28,11 @@ pub(crate) struct Core {
     /// Most detailed level anyone wants of this instance, as the log service says.
     pub(crate) level: AtomicU8,
     pub(crate) runtime: Tasks,
+    /// The cache, once it was asked for: all handles of an instance share its loads.
+    pub(crate) cache: OnceLock<CacheState>,
     /// What sea-orm needs to know of the module's tables.
     #[cfg(feature = "database")]
     pub(crate) database: super::database::Database,
-    /// The cache, once it was asked for: all handles of an instance share its loads.
-    pub(crate) cache: OnceLock<CacheState>,
     host: HostRef,
 }
 
@@ -66,9 +66,9 @@ impl Core {
             log,
             level: AtomicU8::new(0),
             runtime,
+            cache: OnceLock::new(),
             #[cfg(feature = "database")]
             database: super::database::Database::default(),
-            cache: OnceLock::new(),
             host,
         };
         let core = if matches!(core.runtime, Tasks::Own(_)) {

@@ -16,6 +16,7 @@ use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::{Health as FfiHealth, ModuleApi, ModuleApi_TO, ModuleRef};
 use wharf_plugin_api::object::{AnyObject, Interface};
 use wharf_plugin_api::root::{ABI, Linkage, Root, Root_Ref, leak};
+use wharf_plugin_api::services::notifier::NotifierRef;
 use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
 use super::core::Core;
@@ -25,6 +26,7 @@ use crate::context::Context;
 use crate::events::{EventsObject, Handlers};
 use crate::jobs::{Jobs, JobsObject};
 use crate::module::{Error, Module};
+use crate::services::mail::MailTemplates;
 
 /// What `export_module!` knows at compile time.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup)
             core.set_entities(M::entities());
         }
         let config = read_config::<M>(&core)?;
+        give_templates(&core, M::templates())?;
         let module = {
             let core = core.clone();
             Scoped::new(core.clone(), async move {
@@ -93,6 +96,14 @@ pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup)
         };
         Ok(ModuleApi_TO::from_ptr(RBox::new(Outer(ManuallyDrop::new(instance))), TD_Opaque))
     })
+}
+
+/// A mistake in a template is known before a mail has to be sent.
+fn give_templates(core: &Core, templates: MailTemplates) -> Result<(), Fault> {
+    if templates.is_empty() {
+        return Ok(());
+    }
+    core.import::<NotifierRef>()?.templates(templates.into_files()).into_result()
 }
 
 fn read_config<M: Module>(core: &Core) -> Result<M::Config, Fault> {

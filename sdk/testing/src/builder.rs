@@ -15,6 +15,8 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
 use wharf_host::ports::clock::MovableClock;
+use wharf_host::ports::mail::MemoryMailer;
+use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
@@ -30,6 +32,16 @@ pub struct Builder {
     libraries: Vec<PathBuf>,
     config: Config,
     log: String,
+    secrets: MemorySecrets,
+    shared: Shared,
+}
+
+/// What nodes of one installation have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<MovableClock>,
+    pub(crate) state: Arc<MemoryState>,
+    pub(crate) backends: Backends,
 }
 
 /// Why a [`TestHost`] did not start.
@@ -73,6 +85,8 @@ impl Default for Builder {
             libraries: Vec::new(),
             config,
             log: "trace".to_owned(),
+            secrets: MemorySecrets::new(),
+            shared: Shared::new(),
         }
     }
 }
@@ -99,6 +113,20 @@ impl Builder {
     /// Levels of what modules log, such as `warn,hello=debug`. Everything is kept unless this says otherwise.
     pub fn log(mut self, directives: &str) -> Self {
         directives.clone_into(&mut self.log);
+        self
+    }
+
+    /// The value of a secret that the module names under `[secrets]`.
+    pub fn secret(self, module: &str, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.secrets.set(module, name, SecretBytes::new(value.into()));
+        self
+    }
+
+    /// Makes it another node of the installation of `host`: they share state, signals, cache, databases and time. Give it another
+    /// name than that of the first, which is `test`.
+    pub fn beside(mut self, host: &TestHost, name: &str) -> Self {
+        self.shared = host.shared().clone();
+        name.clone_into(&mut self.config.node.name);
         self
     }
 
@@ -136,23 +164,45 @@ impl Builder {
             what: "metrics".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
-        let clock = Arc::new(MovableClock::default());
+        let mailer = MemoryMailer::new();
+        let backends = Backends {
+            mailer: Arc::new(mailer.clone()),
+            secrets: Secrets::new(vec![Arc::new(self.secrets)]),
+            ..self.shared.backends.clone()
+        };
         let host = Host::new(HostParts {
             config,
             log: control,
             sink,
             metrics,
-            state: Arc::new(MemoryState::new()),
+            state: self.shared.state.clone(),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
-            backends: Backends::in_memory_at(clock.clone()),
+            backends,
             transport: None,
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
             return Err(StartError::Findings(plan.findings));
         }
-        Ok(TestHost::new(host, captured, clock, folder))
+        Ok(TestHost::new(host, mailer, captured, folder, self.shared))
+    }
+}
+
+impl Shared {
+    fn new() -> Self {
+        let clock = Arc::new(MovableClock::default());
+        Self {
+            state: Arc::new(MemoryState::new()),
+            backends: Backends::in_memory_at(clock.clone()),
+            clock,
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
     }
 }
 

@@ -10,11 +10,11 @@ use wharf_host::host::Host;
 use wharf_host::http::body::Body;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
-use wharf_host::ports::clock::MovableClock;
+use wharf_host::ports::mail::{Mail, MemoryMailer};
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
-use crate::builder::Builder;
+use crate::builder::{Builder, Shared};
 use crate::channel::Channel;
 use crate::events::Events;
 
@@ -27,8 +27,9 @@ const STOP: Duration = Duration::from_secs(10);
 pub struct TestHost {
     host: Host,
     gateway: Arc<Gateway>,
+    mailer: MemoryMailer,
     logs: Captured,
-    clock: Arc<MovableClock>,
+    shared: Shared,
     _folder: TempDir,
 }
 
@@ -38,13 +39,36 @@ impl TestHost {
         Builder::default()
     }
 
-    pub(crate) fn new(host: Host, logs: Captured, clock: Arc<MovableClock>, folder: TempDir) -> Self {
+    pub(crate) fn new(host: Host, mailer: MemoryMailer, logs: Captured, folder: TempDir, shared: Shared) -> Self {
         Self {
             gateway: Arc::new(host.gateway()),
             host,
+            mailer,
             logs,
-            clock,
+            shared,
             _folder: folder,
+        }
+    }
+
+    /// Mails that modules have sent, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.mailer.sent()
+    }
+
+    /// The first mail to an address, as soon as it is sent.
+    ///
+    /// # Panics
+    /// When there is none within ten seconds; the message has those there are.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let until = Instant::now() + STOP;
+        loop {
+            let mails = self.mails();
+            if let Some(mail) = mails.iter().find(|mail| mail.to.iter().any(|to| to.contains(address))) {
+                return mail.clone();
+            }
+            assert!(Instant::now() < until, "no mail to {address} within {STOP:?}; there are {mails:#?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -109,9 +133,9 @@ impl TestHost {
         }
     }
 
-    /// Moves the time of the host forward: what is due until then is due. [`TestHost::settle_events`] waits for it.
+    /// Moves the time of this host, and of those beside it, forward: what is cached expires, leases end.
     pub fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        self.shared.clock.advance(by);
     }
 
     /// What was published and what became of it.
@@ -134,6 +158,10 @@ impl TestHost {
     /// When there is no such job, or it has not run after half a minute.
     pub async fn run_job(&self, module: &str, job: &str) {
         self.events().run_job(module, job).await;
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

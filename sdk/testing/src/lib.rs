@@ -33,4 +33,5 @@ pub use host::TestHost;
 pub use wharf_host::Root;
 pub use wharf_host::domain::status::{ModuleStatus, State};
 pub use wharf_host::http::body::Body;
+pub use wharf_host::ports::mail::Mail;
 pub use wharf_host::telemetry::{Captured, CapturedEvent};

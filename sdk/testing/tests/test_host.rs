@@ -9,11 +9,15 @@
 
 #[path = "test_host/apart.rs"]
 mod apart;
+#[path = "test_host/cache.rs"]
+mod cache;
 #[path = "test_host/calls.rs"]
 mod calls;
-#[path = "test_host/ledger.rs"]
-mod ledger;
+#[path = "test_host/orders.rs"]
+mod orders;
 #[path = "test_host/library.rs"]
 mod library;
+#[path = "test_host/nodes.rs"]
+mod nodes;
 #[path = "test_host/one_image.rs"]
 mod one_image;

@@ -78,7 +78,7 @@ fn nothing_committed_is_lost_and_no_effect_happens_twice_wherever_the_host_is_ki
 fn server(place: &str) -> TestServer {
     let failpoint = format!("{place}=1*kill");
     TestServer::start(ServerOptions {
-        modules: &["ledger_module"],
+        modules: &["orders_module"],
         environment: &[("WHARF_FAILPOINT", &failpoint)],
         ..ServerOptions::default()
     })
@@ -96,7 +96,7 @@ fn ask(server: &TestServer, path: impl Fn(i64) -> String) -> BTreeSet<i64> {
 }
 
 fn totals(server: &TestServer) -> Value {
-    serde_json::from_str(&server.get("/ledger/totals").body).unwrap()
+    serde_json::from_str(&server.get("/orders/totals").body).unwrap()
 }
 
 fn numbers(totals: &Value, by: &str) -> Vec<i64> {
@@ -108,7 +108,7 @@ fn numbers(totals: &Value, by: &str) -> Vec<i64> {
 
 fn orders(place: &str) {
     let mut server = server(place);
-    let answered = ask(&server, |number| format!("/ledger/orders/plain/ada/{number}"));
+    let answered = ask(&server, |number| format!("/orders/orders/plain/ada/{number}"));
     server.restart_killed(&[], LIMIT);
     let until = Instant::now() + LIMIT;
     loop {
@@ -129,7 +129,7 @@ fn orders(place: &str) {
 
 fn bills(place: &str) {
     let mut server = server(place);
-    let answered = ask(&server, |number| format!("/ledger/bills/{number}"));
+    let answered = ask(&server, |number| format!("/orders/bills/{number}"));
     assert!(!answered.is_empty(), "{place}: nothing was asked for before the host was killed");
     server.restart_killed(&[], LIMIT);
     let until = Instant::now() + LIMIT;

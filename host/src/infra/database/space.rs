@@ -6,14 +6,20 @@
 mod cursor;
 mod engine;
 mod executor;
+mod holdings;
 mod limits;
 mod moment;
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sight;
 mod sql;
 mod sqlite;
 mod transaction;
 
 pub use limits::Limits;
+#[cfg(feature = "postgres")]
+pub use postgres::{PgSettings, PgSpaces, Roles};
 pub use sqlite::{Durability, SqliteSpaces};
 
 use wharf_plugin_api::sql::Kind;

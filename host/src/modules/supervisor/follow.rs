@@ -2,11 +2,15 @@
 
 use std::error::Error;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::{Inner, Scope, Supervisor};
 use crate::domain::status::Desired;
 use crate::modules::control::ControlError;
 use crate::ports::signals::{MODULES_DESIRED, Watch};
+
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     /// Tells the other nodes that a decision was recorded. One that cannot be told learns of it at its next rescan.
@@ -56,9 +60,19 @@ impl Supervisor {
 async fn follow(supervisor: Weak<Inner>, mut watch: Watch) {
     loop {
         watch.changed().await;
-        let Some(inner) = supervisor.upgrade() else { return };
-        if let Err(error) = Supervisor(inner).reconcile().await {
-            tracing::error!(error = %error, hint = error.hint, "a decision of another node could not be followed; it is tried again at the next one");
+        let mut failing = false;
+        loop {
+            let Some(inner) = supervisor.upgrade() else { return };
+            match Supervisor(inner).reconcile().await {
+                Ok(()) => break,
+                // Once, not each second.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(error = %error, hint = error.hint, "a decision of another node could not be followed; it is tried again each second");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }

@@ -288,3 +288,6 @@ fn no_handle(what: &str, id: u64, max_age: Duration) -> DbError {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,14 +44,23 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Show, run and pause jobs
     Jobs(JobsArgs),
+    /// Show the database spaces of modules
+    Db(DbArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
+    /// Show the mail of modules, and try dead ones again
+    Mail {
+        #[command(subcommand)]
+        command: super::mail::MailCommand,
+    },
     /// Show or change log levels of the running host
     Log(LogArgs),
     /// Make and show signing keys
     Keys(KeysArgs),
     /// Sign a library; writes FILE.sig
     Sign(SignArgs),
+    /// Keep values that modules may read and nobody may see
+    Secrets(SecretsArgs),
     /// Make a new module
     New(NewArgs),
     /// Build a module at every change and swap it in a running `wharf serve --dev`
@@ -283,6 +292,18 @@ pub(crate) enum MigrateCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Place, size, connections and open transactions of every space used since the host started
+    Status,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     pub(crate) command: ConfigCommand,
@@ -346,6 +367,38 @@ pub(crate) enum KeysCommand {
     Show {
         /// File with the private key
         key: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretsArgs {
+    #[command(subcommand)]
+    pub(crate) command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Keep the value that is read from standard input, without its last line end
+    Set {
+        /// Module that may read it
+        module: String,
+        /// Its name, as in the module's wharf.toml
+        name: String,
+    },
+    /// Names, keys and times; never a value
+    List,
+    /// Forget a value
+    Delete {
+        /// Module
+        module: String,
+        /// Its name
+        name: String,
+    },
+    /// Make a new master key and seal everything with it
+    RotateKey {
+        /// Make none: seal with the first key that is in the file already
+        #[arg(long)]
+        reseal_only: bool,
     },
 }
 

@@ -1,16 +1,23 @@
 //! Chooses the adapters behind the core services.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use wharf_host::config::Config;
-use wharf_host::infra::database::{Durability, Limits, PostgresState, SqliteSpaces, SqliteState};
+use wharf_host::config::{Config, LoadOptions};
+use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
+use wharf_host::infra::database::{PostgresState, SqliteState};
+use wharf_host::infra::errors::{FileSink, FileSinkConfig, Grouped, WebhookSink};
 use wharf_host::infra::events::RabbitTransport;
+use wharf_host::infra::secrets::{EnvironmentSecrets, FileSecrets, Vault};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
+use wharf_host::ports::cache::{CacheStore, MemoryCache};
+use wharf_host::ports::clock::{Clock, SystemClock};
+use wharf_host::ports::secrets::{SealedStore, SecretError, SecretSource, Secrets};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
-use wharf_host::ports::state::StateStore;
+use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::ports::transport::Transport;
-use wharf_host::services::{Backends, ErrorSink};
+use wharf_host::services::{Backends, CacheLimits, ErrorSink};
 use wharf_host::telemetry::Metrics;
 
 /// What a host keeps things in.
@@ -24,29 +31,37 @@ pub(super) struct Stores {
 struct State {
     store: Arc<dyn StateStore>,
     epochs: Arc<dyn EpochStore>,
+    sealed: Arc<dyn SealedStore>,
+    /// Whether several nodes may use it.
+    is_shared: bool,
     wakers: Vec<Arc<dyn SignalWaker>>,
 }
 
 /// Opens everything. Only the state database must answer now; what else is away is connected when it comes.
-pub(super) async fn open(config: &Config, _metrics: &Metrics) -> anyhow::Result<Stores> {
+pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics) -> anyhow::Result<Stores> {
     let mut state = open_state(config).await?;
     if let Some(url) = &config.signals.redis_url {
         let waker = RedisWaker::start(url.reveal(), &config.cache.prefix).context("signals.redis_url")?;
         state.wakers.push(Arc::new(waker));
     }
+    let secrets = secrets(config, load, &state)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let signals = Arc::new(StoredSignals::start(state.epochs, state.wakers));
     Ok(Stores {
         state: state.store,
         backends: Backends {
             signals,
-            databases: Arc::new(SqliteSpaces::new(
-                config.data_dir.join("modules"),
-                Limits::default(),
-                Durability::default(),
-            )),
-            ..Backends::in_memory()
+            databases: super::spaces::databases(config, metrics)?,
+            blobs: super::blobs::open(config)?,
+            mailer: super::mail::open(config)?,
+            secrets,
+            cache: open_cache(config, &clock).await?,
+            cache_limits: CacheLimits {
+                max_value_bytes: config.cache.max_value_bytes.as_usize(),
+            },
+            ..Backends::in_memory_at(clock)
         },
-        error_sinks: Vec::new(),
+        error_sinks: error_sinks(config)?,
     })
 }
 
@@ -56,20 +71,88 @@ pub(super) fn transport(config: &Config) -> Option<Arc<dyn Transport>> {
     Some(Arc::new(RabbitTransport::new(url.reveal(), &config.events.exchange)))
 }
 
-async fn open_state(config: &Config) -> anyhow::Result<State> {
+fn error_sinks(config: &Config) -> anyhow::Result<Vec<Arc<dyn ErrorSink>>> {
+    let errors = &config.errors;
+    let mut sinks: Vec<Arc<dyn ErrorSink>> = Vec::new();
+    if let Some(path) = &errors.file {
+        let file = FileSinkConfig {
+            path: path.clone(),
+            max_bytes: errors.max_file_size.get(),
+            keep: errors.keep_files,
+        };
+        let sink = FileSink::start(file).with_context(|| format!("errors.file: cannot open {}", path.display()))?;
+        sinks.push(Arc::new(sink));
+    }
+    if let Some(url) = &errors.webhook {
+        sinks.push(Arc::new(WebhookSink::start(url.reveal()).context("errors.webhook")?));
+    }
+    if sinks.is_empty() {
+        return Ok(sinks);
+    }
+    Ok(vec![Arc::new(Grouped::new(sinks, errors.group.get()))])
+}
+
+/// The vault of a host that may not be running.
+///
+/// # Errors
+/// When the state database cannot be opened, or the key of an embedded host cannot be made.
+pub(crate) async fn open_vault(config: &Config) -> Result<Vault, Box<dyn Error + Send + Sync>> {
+    let state = open_state(config).await?;
+    Ok(vault(config, &state)?)
+}
+
+/// Environment first, then files, then what the host keeps.
+fn secrets(config: &Config, load: &LoadOptions, state: &State) -> Result<Secrets, SecretError> {
+    let mut sources: Vec<Arc<dyn SecretSource>> = vec![Arc::new(EnvironmentSecrets::new(&load.environment))];
+    if let Some(dir) = &config.secrets.dir {
+        sources.push(Arc::new(FileSecrets::new(dir.clone())));
+    }
+    sources.push(Arc::new(vault(config, state)?));
+    Ok(Secrets::new(sources))
+}
+
+/// A database that several nodes share needs one key for all of them, which no node can make.
+fn vault(config: &Config, state: &State) -> Result<Vault, SecretError> {
+    let vault = Vault::new(Arc::clone(&state.sealed), config.master_key_file());
+    if !state.is_shared {
+        vault.make_key()?;
+    }
+    Ok(vault)
+}
+
+async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn CacheStore>> {
+    let cache = &config.cache;
+    let Some(url) = &cache.url else {
+        return Ok(Arc::new(MemoryCache::new(Arc::clone(clock), cache.max_bytes_per_module.get())));
+    };
+    let how = RedisCacheConfig {
+        url: url.reveal().to_owned(),
+        prefix: cache.prefix.clone(),
+        timeout: cache.timeout.get(),
+        connections: cache.connections as usize,
+        near: cache.near.get(),
+    };
+    Ok(Arc::new(RedisCache::start(&how).await.context("cache.url")?))
+}
+
+async fn open_state(config: &Config) -> Result<State, StateError> {
     let url = config.database_url();
     if PostgresState::takes(url.reveal()) {
         let state = Arc::new(PostgresState::open_url(url.reveal()).await?);
         return Ok(State {
             store: state.clone(),
             epochs: state.clone(),
+            sealed: state.clone(),
+            is_shared: true,
             wakers: vec![Arc::new(PostgresWaker::new(state))],
         });
     }
     let state = Arc::new(SqliteState::open_url(url.reveal()).await?);
     Ok(State {
         store: state.clone(),
-        epochs: state,
+        epochs: state.clone(),
+        sealed: state,
+        is_shared: false,
         wakers: Vec::new(),
     })
 }

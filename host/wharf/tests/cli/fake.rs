@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 use wharf_host::admin::{AdminParts, AdminSocket, router, serve_admin};
 use wharf_host::config::Setting;
 use wharf_host::domain::finding::{Finding, Severity, Stage};
+use wharf_host::domain::migration::MigrationRow;
 use wharf_host::domain::route::{Lane, Policy};
 use wharf_host::domain::status::{Desired, HostStatus, Linkage, Message, ModuleStatus, State};
 use wharf_host::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, PlannedModule, RouteRow};
@@ -150,6 +151,29 @@ impl Control for Fake {
     fn rescan(&self) -> Answer<'_, Plan> {
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.plan()
+    }
+
+    fn migrations(&self) -> Answer<'_, Vec<MigrationRow>> {
+        let row = |name: &str, state: &str, version: Option<&str>| MigrationRow {
+            module: "blog".into(),
+            name: name.into(),
+            kind: "expand".into(),
+            state: state.into(),
+            checksum: "abcdef".repeat(8),
+            version: version.map(str::to_owned),
+            applied_at: version.map(|_| "2026-06-01T12:00:00Z".to_owned()),
+            statements: if version.is_some() {
+                vec![]
+            } else {
+                vec!["CREATE TABLE tag (id INTEGER)".into()]
+            },
+        };
+        Box::pin(async move { Ok(vec![row("0001_posts", "applied", Some("1.0.0")), row("0002_tags", "pending", None)]) })
+    }
+
+    fn migrate<'a>(&'a self, module: Option<&'a str>) -> Answer<'a, Vec<MigrationRow>> {
+        self.asked.lock().unwrap().push(format!("migrate {module:?}"));
+        self.migrations()
     }
 
     fn routes(&self) -> Answer<'_, Vec<RouteRow>> {

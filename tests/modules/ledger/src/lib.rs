@@ -1,265 +1,51 @@
-//! A module for tests: orders are published in transactions, handled in transactions, and counted; jobs leave a row each.
-
-mod tables;
+//! Keeps entries in two tables. The next version (`ledger-next`) needs only one of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
-use schemars::JsonSchema;
-use sea_orm::{ActiveValue::Set, EntityTrait, TransactionTrait};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use wharf_sdk::services::database::{Db, Entities};
-use wharf_sdk::services::events::Events;
-use wharf_sdk::services::scheduler::{Run, Scheduler};
-use wharf_sdk::{
-    Context, Error, Event, EventContext, Handlers, JobContext, Jobs, Migrations, Module, NoConfig, Payload, Problem, Result, Routes,
-    Subscription, entities, export_module, get, post,
-};
-
-use tables::{handled, placed};
+use wharf_sdk::sea_orm::{ConnectionTrait, TransactionTrait};
+use wharf_sdk::services::database::Db;
+use wharf_sdk::{Context, Error, Migration, Migrations, Module, Result, Routes, export_module, post};
 
 export_module!(Ledger);
 
 /// The module.
-#[derive(Debug)]
-pub struct Ledger {
-    ctx: Context,
-    db: Db,
-    events: Events,
-    jobs: Scheduler,
-}
+pub struct Ledger(Db);
 
-/// An order. What its handler does is said by `kind`: `plain`, `poison`, `panic`, `hang`, `slow` or `once`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Placed {
-    /// What the handler does.
-    pub kind: String,
-    /// Orders of one customer are handled in order.
-    pub customer: String,
-    /// Its number.
-    pub number: i64,
-}
-
-/// The same, in another shape.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct PlacedV2 {
-    /// Its number, as text.
-    pub order: String,
-}
-
-/// What may be lost.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Seen {
-    /// Number of an order.
-    pub number: i64,
-}
-
-/// What no manifest lists.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-struct Undeclared {}
-
-/// A bill to be written.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Bill {
-    /// Its number.
-    pub number: i64,
-}
-
-impl Event for Placed {
-    const TYPE: &'static str = "ledger.order.placed.v1";
-
-    fn key(&self) -> Option<String> {
-        Some(self.customer.clone())
-    }
-}
-
-impl Event for PlacedV2 {
-    const TYPE: &'static str = "ledger.order.placed.v2";
-}
-
-impl Event for Seen {
-    const TYPE: &'static str = "ledger.order.seen.v1";
-}
-
-impl Event for Undeclared {
-    const TYPE: &'static str = "ledger.order.vanished.v1";
-}
-
-impl Payload for Bill {
-    const VERSION: u32 = 2;
-
-    fn upgrade(version: u32, payload: Value) -> Result<Self, Error> {
-        let number = payload.get("no").and_then(Value::as_i64);
-        let number = number.filter(|_| version == 1).ok_or("found no bill of version 1")?;
-        Ok(Self { number })
-    }
+/// Its section. This version only knows that the next one has such a key.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether the next version says that it cannot serve.
+    #[serde(default)]
+    pub ill: bool,
 }
 
 impl Module for Ledger {
-    type Config = NoConfig;
+    type Config = Config;
 
-    async fn init(ctx: Context, _: NoConfig) -> Result<Self, Error> {
-        Ok(Self {
-            db: ctx.db()?,
-            events: ctx.events()?,
-            jobs: ctx.jobs()?,
-            ctx,
-        })
+    async fn init(ctx: Context, _: Config) -> Result<Self, Error> {
+        Ok(Self(ctx.db()?))
     }
 
     fn migrations() -> Migrations {
-        tables::migrations()
-    }
-
-    fn entities() -> Entities {
-        entities![placed::Entity, handled::Entity]
+        Migrations::new().then(
+            Migration::expand("0001_entries").both("CREATE TABLE entry (text TEXT NOT NULL); CREATE TABLE old_entry (text TEXT NOT NULL)"),
+        )
     }
 
     fn routes() -> Routes<Self> {
-        Routes::new()
-            .route("/orders/{kind}/{customer}/{number}", post(place))
-            .public()
-            .route("/v2/{number}", post(place_v2))
-            .public()
-            .route("/seen/{number}", post(see))
-            .public()
-            .route("/undeclared", post(publish_undeclared))
-            .public()
-            .route("/bills/{number}", post(bill))
-            .public()
-            .route("/later/{number}/{seconds}", post(bill_later))
-            .public()
-            .route("/waits", post(wait))
-            .public()
-            .route("/totals", get(totals))
-            .public()
-    }
-
-    fn events() -> Handlers<Self> {
-        Handlers::new()
-            .publishes::<Placed>()
-            .publishes::<PlacedV2>()
-            .on::<Placed>(
-                Subscription::named("book").timeout(Duration::from_millis(1500)).max_attempts(4),
-                Self::on_placed,
-            )
-            .on::<PlacedV2>("book-v2", Self::on_placed_v2)
-            .on::<Seen>("see", Self::on_seen)
-    }
-
-    fn jobs() -> Jobs<Self> {
-        Jobs::new()
-            .job_with::<Bill>("bill", Self::write_bill)
-            .job("sweep", Self::sweep)
-            .job("wait", Self::wait_for_the_end)
+        Routes::new().route("/entries/{text}", post(add)).public()
     }
 }
 
-impl Ledger {
-    async fn on_placed(self: Arc<Self>, order: Placed, ctx: EventContext) -> Result<(), Error> {
-        // What it does comes first, so that a failure after it shows whether it is taken back.
-        let row = handled::row(ctx.subscription(), &order.customer, order.number);
-        handled::Entity::insert(row).exec(&ctx.tx()?).await?;
-        match order.kind.as_str() {
-            "poison" => Err("this order cannot be booked".into()),
-            "once" if ctx.attempt() == 1 => Err("not at the first try".into()),
-            #[allow(clippy::panic, reason = "what the test is about")]
-            "panic" => panic!("this order panics"),
-            "hang" => std::future::pending().await,
-            "slow" => {
-                self.ctx.sleep(Duration::from_millis(50)).await;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+async fn add(State(ledger): State<Arc<Ledger>>, Path(text): Path<String>) -> Result<String> {
+    let text = text.replace('\'', "");
+    let tx = ledger.0.begin().await?;
+    for table in ["entry", "old_entry"] {
+        tx.execute_unprepared(&format!("INSERT INTO {table} (text) VALUES ('{text}')"))
+            .await?;
     }
-
-    async fn on_placed_v2(self: Arc<Self>, order: PlacedV2, ctx: EventContext) -> Result<(), Error> {
-        let row = handled::row(ctx.subscription(), "", order.order.parse()?);
-        handled::Entity::insert(row).exec(&ctx.tx()?).await?;
-        Ok(())
-    }
-
-    async fn on_seen(self: Arc<Self>, seen: Seen, ctx: EventContext) -> Result<(), Error> {
-        let row = handled::row(ctx.subscription(), "", seen.number);
-        handled::Entity::insert(row).exec(&self.db).await?;
-        Ok(())
-    }
-
-    async fn write_bill(self: Arc<Self>, bill: Bill, ctx: JobContext) -> Result<(), Error> {
-        let row = handled::row(ctx.job(), "", bill.number);
-        handled::Entity::insert(row).exec(&self.db).await?;
-        Ok(())
-    }
-
-    async fn sweep(self: Arc<Self>, ctx: JobContext) -> Result<(), Error> {
-        let row = handled::row(ctx.job(), "", 0);
-        handled::Entity::insert(row).exec(&self.db).await?;
-        Ok(())
-    }
-
-    async fn wait_for_the_end(self: Arc<Self>, ctx: JobContext) -> Result<(), Error> {
-        let row = handled::row(ctx.job(), "", i64::from(ctx.attempt()));
-        handled::Entity::insert(row).exec(&self.db).await?;
-        ctx.cancelled().await;
-        Err("told to end".into())
-    }
-}
-
-async fn place(State(ledger): State<Arc<Ledger>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| Problem::internal(error.to_string());
-    let tx = ledger.db.begin().await.map_err(|e| failed(&e))?;
-    let row = placed::ActiveModel { number: Set(number) };
-    placed::Entity::insert(row).exec(&tx).await.map_err(|e| failed(&e))?;
-    let order = Placed { kind, customer, number };
-    let id = ledger.events.publish(&tx, &order).await.map_err(|e| failed(&e))?;
-    tx.commit().await.map_err(|e| failed(&e))?;
-    Ok(id)
-}
-
-async fn place_v2(State(ledger): State<Arc<Ledger>>, Path(order): Path<String>) -> Result<String> {
-    let id = ledger.events.publish_alone(&PlacedV2 { order }).await;
-    id.map_err(|e| Problem::internal(e.to_string()))
-}
-
-async fn see(State(ledger): State<Arc<Ledger>>, Path(number): Path<i64>) -> Result<String> {
-    let id = ledger.events.publish_transient(&Seen { number });
-    id.map_err(|e| Problem::internal(e.to_string()))
-}
-
-async fn publish_undeclared(State(ledger): State<Arc<Ledger>>) -> String {
-    match ledger.events.publish_alone(&Undeclared {}).await {
-        Ok(id) => id,
-        Err(fault) => fault.to_string(),
-    }
-}
-
-async fn bill(State(ledger): State<Arc<Ledger>>, Path(number): Path<i64>) -> Result<String> {
-    let run = Run::of("bill")
-        .with(&Bill { number })
-        .map_err(|e| Problem::internal(e.to_string()))?;
-    let id = ledger.jobs.enqueue_alone(run.unless_there_is(&number.to_string())).await;
-    Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
-}
-
-async fn bill_later(State(ledger): State<Arc<Ledger>>, Path((number, seconds)): Path<(i64, u64)>) -> Result<String> {
-    let run = Run::of("bill")
-        .with(&Bill { number })
-        .map_err(|e| Problem::internal(e.to_string()))?;
-    let id = ledger.jobs.enqueue_alone(run.after(Duration::from_secs(seconds))).await;
-    Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
-}
-
-async fn wait(State(ledger): State<Arc<Ledger>>) -> Result<String> {
-    let id = ledger.jobs.enqueue_alone(Run::of("wait")).await;
-    Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
-}
-
-/// Everything that happened: numbers of orders that were placed, and in order what was done.
-async fn totals(State(ledger): State<Arc<Ledger>>) -> Result<Json<Value>> {
-    let (placed, handled) = tables::all(&ledger.db).await.map_err(|e| Problem::internal(e.to_string()))?;
-    Ok(Json(json!({ "placed": placed, "handled": handled })))
+    tx.commit().await?;
+    Ok("added by version 1".to_owned())
 }

@@ -107,6 +107,12 @@ pub(super) trait Engine: Send + Sync + 'static {
     /// Whether the database itself ended the transaction on this connection.
     fn lost_transaction(&self, conn: &Self::Conn) -> bool;
 
+    /// Where it is, and what keeps others out.
+    fn place(&self) -> (String, String);
+
+    /// How large it is, where the database says so.
+    fn size(&self) -> impl Future<Output = Option<u64>> + Send;
+
     /// Whether a connection that was idle is still good.
     fn alive<'c>(&'c self, conn: &'c mut Self::Conn) -> impl Future<Output = bool> + Send + 'c;
 }

@@ -30,6 +30,8 @@ pub struct Limits {
     pub max_args: usize,
     /// All rows of one answer together, in bytes; larger ones are for cursors.
     pub max_rows: usize,
+    /// How large an SQLite file may become, in bytes.
+    pub max_size: Option<u64>,
 }
 
 impl Limits {
@@ -63,6 +65,7 @@ impl Default for Limits {
             max_sql: 1 << 20,
             max_args: 64 << 20,
             max_rows: 64 << 20,
+            max_size: None,
         }
     }
 }

@@ -241,7 +241,12 @@ impl<E: Engine> Lease<E> {
 impl<E: Engine> Drop for Lease<E> {
     fn drop(&mut self) {
         let Some(mut conn) = self.conn.take() else { return };
-        if self.spent || (self.stained && !self.busy) {
+        if self.spent {
+            // What happened to it most likely happened to the others too.
+            drop(std::mem::take(&mut *self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner)));
+            return;
+        }
+        if self.stained && !self.busy && !self.in_transaction {
             return;
         }
         if !self.busy && !self.in_transaction {

@@ -19,7 +19,8 @@ use super::executor::Executor;
 use super::limits::Limits;
 use crate::config::is_module_id;
 use crate::infra::database::sqlite_state::make_private;
-use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space};
+use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space, SpaceStatus};
+use crate::telemetry::Metrics;
 
 /// What a commit survives. The file stays consistent in any case but [`Durability::None`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct SqliteSpaces {
     limits: Limits,
     durability: Durability,
     spaces: Mutex<HashMap<String, Arc<Executor<SqliteEngine>>>>,
+    metrics: Option<Metrics>,
 }
 
 /// Where the files are.
@@ -57,6 +59,7 @@ impl SqliteSpaces {
             limits,
             durability,
             spaces: Mutex::default(),
+            metrics: None,
         }
     }
 
@@ -69,7 +72,15 @@ impl SqliteSpaces {
             limits: Limits::default(),
             durability: Durability::None,
             spaces: Mutex::default(),
+            metrics: None,
         }
+    }
+
+    /// Shows its numbers there.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
     }
 
     /// With other limits.
@@ -106,9 +117,27 @@ impl Databases for SqliteSpaces {
                 limits: self.limits,
                 connecting: tokio::sync::Mutex::new(()),
             };
-            let space = Arc::new(Executor::new(engine, module, self.limits));
+            let space = Arc::new(Executor::new(engine, module, self.limits, self.metrics.as_ref()));
             spaces.insert(module.to_owned(), Arc::clone(&space));
             Ok(space as Arc<dyn Space>)
+        })
+    }
+
+    fn status(&self) -> DbFuture<'_, Vec<SpaceStatus>> {
+        Box::pin(async move {
+            let spaces: Vec<_> = self
+                .spaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .values()
+                .cloned()
+                .collect();
+            let mut all = Vec::new();
+            for space in spaces {
+                all.push(space.status().await);
+            }
+            all.sort_by(|a, b| a.module.cmp(&b.module));
+            Ok(all)
         })
     }
 }
@@ -128,6 +157,10 @@ impl Folder {
                 if let Some(path) = &*made {
                     return Ok(path.clone());
                 }
+                #[allow(
+                    clippy::disallowed_methods,
+                    reason = "a folder of a name never used before, made for this user alone or not at all"
+                )]
                 let path = std::env::temp_dir().join(format!("wharf-spaces-{}", uuid::Uuid::now_v7()));
                 DirBuilder::new().mode(0o700).create(&path)?;
                 *made = Some(path.clone());

@@ -246,12 +246,9 @@ impl<E: Engine> Seated<E> {
 }
 
 impl<E: Engine> Seat<E> {
-    /// Gives the connection back.
+    /// Gives the connection back; one that is still in a transaction rolls it back on its way.
     fn end(&mut self) -> Left {
-        if let Some(mut lease) = self.lease.take() {
-            lease.in_transaction &= !lease.lost_transaction();
-            drop(lease);
-        }
+        drop(self.lease.take());
         Left::Ended(std::mem::take(&mut self.stack))
     }
 }

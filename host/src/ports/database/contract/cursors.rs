@@ -48,7 +48,7 @@ pub(super) async fn a_cursor_gives_all_rows_in_order(space: Arc<dyn Space>) {
 
 pub(super) async fn a_cursor_may_be_closed_early(space: Arc<dyn Space>) {
     table(&*space).await;
-    for round in 0..20 {
+    for round in 0..6 {
         let cursor = space.open(On::Pool, &numbers(&*space, 1_000_000)).await.unwrap();
         if round % 2 == 0 {
             assert_eq!(soon(space.fetch(cursor, 5)).await.unwrap().len(), 5);

@@ -76,7 +76,7 @@ fn every_kind() -> Vec<(&'static str, &'static str, Kind, Vec<Value>)> {
             "JSON_TEXT",
             "JSON",
             Kind::JSON,
-            vec![Value::Text(Kind::JSON, "{\"a\":[1,null]}".to_owned())],
+            vec![Value::Text(Kind::JSON, "{\"a\": [1, null]}".to_owned())],
         ),
         (
             "DATE_TEXT",

@@ -37,6 +37,10 @@ pub(super) struct SqliteConn {
 /// How long another process may have the file.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// SQLite's own sizes of a page, and of a file in pages.
+const PAGE: u64 = 4_096;
+const MOST_PAGES: u64 = 4_294_967_294;
+
 /// Larger write-ahead logs are cut back once they are folded into the file.
 const WAL_LIMIT: &str = "67108864";
 
@@ -64,6 +68,10 @@ impl Engine for SqliteEngine {
             .pragma("trusted_schema", "OFF")
             .pragma("temp_store", "MEMORY")
             .pragma("journal_size_limit", WAL_LIMIT)
+            .pragma(
+                "max_page_count",
+                self.limits.max_size.map_or(MOST_PAGES, |bytes| (bytes / PAGE).max(1)).to_string(),
+            )
             .pragma("query_only", if lane == Lane::Reader { "ON" } else { "OFF" })
             .disable_statement_logging();
         let mut conn = options.connect().await.map_err(|error| fault::of(error, false))?;
@@ -148,6 +156,19 @@ impl Engine for SqliteEngine {
 
     async fn alive<'c>(&'c self, _conn: &'c mut SqliteConn) -> bool {
         true
+    }
+
+    fn place(&self) -> (String, String) {
+        (
+            self.file.display().to_string(),
+            "a file of its own, and checks of each statement".to_owned(),
+        )
+    }
+
+    async fn size(&self) -> Option<u64> {
+        let log = self.file.with_extension("sqlite-wal");
+        let log = tokio::fs::metadata(log).await.map_or(0, |found| found.len());
+        tokio::fs::metadata(&self.file).await.ok().map(|found| found.len() + log)
     }
 }
 

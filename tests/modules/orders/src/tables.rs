@@ -63,7 +63,7 @@ pub(crate) mod handled {
 
 pub(crate) fn migrations() -> Migrations {
     Migrations::new().then(
-        Migration::expand("0001_ledger")
+        Migration::expand("0001_orders")
             .both("CREATE TABLE placed (number BIGINT PRIMARY KEY)")
             .sqlite("CREATE TABLE handled (id INTEGER PRIMARY KEY AUTOINCREMENT, \"by\" TEXT NOT NULL, customer TEXT NOT NULL, number BIGINT NOT NULL)")
             .postgres("CREATE TABLE handled (id BIGSERIAL PRIMARY KEY, \"by\" TEXT NOT NULL, customer TEXT NOT NULL, number BIGINT NOT NULL)"),

@@ -6,34 +6,34 @@ use serde_json::Value;
 use wharf_host::queue::{Filter, State};
 use wharf_testing::TestHost;
 
-const PLACED: &str = "ledger.order.placed.v1";
+const PLACED: &str = "orders.order.placed.v1";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn ledger() -> TestHost {
-    TestHost::builder().module(ledger_module::root()).start().await
+async fn orders() -> TestHost {
+    TestHost::builder().module(orders_module::root()).start().await
 }
 
 async fn place(host: &TestHost, kind: &str, customer: &str, number: i64) {
-    let answer = host.post(&format!("/ledger/orders/{kind}/{customer}/{number}"), &Value::Null).await;
+    let answer = host.post(&format!("/orders/orders/{kind}/{customer}/{number}"), &Value::Null).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// Numbers of what was done by a subscription or job, in order.
 async fn done(host: &TestHost, by: &str) -> Vec<i64> {
-    let totals: Value = host.get("/ledger/totals").await.json();
+    let totals: Value = host.get("/orders/totals").await.json();
     let rows = totals["handled"].as_array().unwrap().iter().filter(|row| row["by"] == by);
     rows.map(|row| row["number"].as_i64().unwrap()).collect()
 }
 
 #[tokio::test]
 async fn an_event_published_in_a_transaction_is_handled_once() {
-    let host = ledger().await;
+    let host = orders().await;
     for number in 0..30 {
         place(&host, "plain", "ada", number).await;
     }
     host.settle_events().await;
     assert_eq!(done(&host, "book").await, (0..30).collect::<Vec<_>>(), "in the order of their key");
-    let data: Vec<ledger_module::Placed> = host.events().data(PLACED).await;
+    let data: Vec<orders_module::Placed> = host.events().data(PLACED).await;
     assert_eq!(data.len(), 30);
     assert!(host.events().dead_letters().await.is_empty());
     assert_eq!(host.stop().await, [""; 0]);
@@ -41,10 +41,10 @@ async fn an_event_published_in_a_transaction_is_handled_once() {
 
 #[tokio::test]
 async fn what_is_rolled_back_was_never_published() {
-    let host = ledger().await;
+    let host = orders().await;
     place(&host, "plain", "ada", 1).await;
     // The same number again: the row is refused, and with it the event.
-    let answer = host.post("/ledger/orders/plain/ada/1", &Value::Null).await;
+    let answer = host.post("/orders/orders/plain/ada/1", &Value::Null).await;
     assert_eq!(answer.status, 500);
     host.settle_events().await;
     assert_eq!(host.events().published(PLACED).await.len(), 1);
@@ -53,7 +53,7 @@ async fn what_is_rolled_back_was_never_published() {
 
 #[tokio::test]
 async fn a_failed_try_takes_back_what_it_did_and_holds_up_its_key_alone() {
-    let host = ledger().await;
+    let host = orders().await;
     for number in [1, 2, 3] {
         place(&host, if number == 2 { "once" } else { "plain" }, "ada", number).await;
     }
@@ -69,7 +69,7 @@ async fn a_failed_try_takes_back_what_it_did_and_holds_up_its_key_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn poison_panics_and_hanging_handlers_end_as_dead_letters_with_their_errors() {
     let host = TestHost::builder()
-        .module(ledger_module::root())
+        .module(orders_module::root())
         .configure(|config| config.plugins.quarantine.panics = 1000)
         .start()
         .await;
@@ -98,7 +98,7 @@ async fn poison_panics_and_hanging_handlers_end_as_dead_letters_with_their_error
         ..Filter::default()
     };
     let hub = &host.host().work().events;
-    assert_eq!(hub.retry(Some("ledger"), &filter).await.unwrap(), 1);
+    assert_eq!(hub.retry(Some("orders"), &filter).await.unwrap(), 1);
     assert_eq!(
         hub.deliveries(None, &filter).await.unwrap()[0].errors.len(),
         4,
@@ -108,40 +108,40 @@ async fn poison_panics_and_hanging_handlers_end_as_dead_letters_with_their_error
 
 #[tokio::test]
 async fn two_versions_of_an_event_are_handled_side_by_side() {
-    let host = ledger().await;
+    let host = orders().await;
     place(&host, "plain", "ada", 1).await;
-    assert_eq!(host.post("/ledger/v2/2", &Value::Null).await.status, 200);
+    assert_eq!(host.post("/orders/v2/2", &Value::Null).await.status, 200);
     host.settle_events().await;
     assert_eq!((done(&host, "book").await, done(&host, "book-v2").await), (vec![1], vec![2]));
-    let bad = host.post("/ledger/v2/two", &Value::Null).await;
+    let bad = host.post("/orders/v2/two", &Value::Null).await;
     assert_eq!(bad.status, 200);
 }
 
 #[tokio::test]
 async fn a_subject_that_is_not_declared_is_refused_with_the_missing_line() {
-    let host = ledger().await;
-    let said = host.post("/ledger/undeclared", &Value::Null).await.text();
+    let host = orders().await;
+    let said = host.post("/orders/undeclared", &Value::Null).await.text();
     assert!(
-        said.contains("add \"ledger.order.vanished.v1\" to `publishes` under [events] in wharf.toml"),
+        said.contains("add \"orders.order.vanished.v1\" to `publishes` under [events] in wharf.toml"),
         "{said}"
     );
 }
 
 #[tokio::test]
 async fn an_event_that_may_be_lost_reaches_who_is_there_and_is_not_kept() {
-    let host = ledger().await;
-    assert_eq!(host.post("/ledger/seen/7", &Value::Null).await.status, 200);
+    let host = orders().await;
+    assert_eq!(host.post("/orders/seen/7", &Value::Null).await.status, 200);
     let until = std::time::Instant::now() + Duration::from_secs(10);
     while done(&host, "see").await != [7] {
         assert!(std::time::Instant::now() < until);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(host.events().published("ledger.order.seen.v1").await.is_empty());
+    assert!(host.events().published("orders.order.seen.v1").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_replay_is_handled_once_more_however_often_its_pages_are_sent() {
-    let host = ledger().await;
+    let host = orders().await;
     for number in 1..=3 {
         place(&host, "plain", "ada", number).await;
     }
@@ -165,30 +165,30 @@ async fn a_replay_is_handled_once_more_however_often_its_pages_are_sent() {
 
 #[tokio::test]
 async fn one_off_jobs_run_when_they_are_due_and_once_for_each_name() {
-    let host = ledger().await;
-    assert!(!host.post("/ledger/later/1/3600", &Value::Null).await.text().is_empty());
-    assert!(!host.post("/ledger/bills/2", &Value::Null).await.text().is_empty());
+    let host = orders().await;
+    assert!(!host.post("/orders/later/1/3600", &Value::Null).await.text().is_empty());
+    assert!(!host.post("/orders/bills/2", &Value::Null).await.text().is_empty());
     host.settle_events().await;
     assert_eq!(done(&host, "bill").await, [2]);
     host.advance(Duration::from_secs(3601));
     host.settle_events().await;
     assert_eq!(done(&host, "bill").await, [2, 1]);
-    let runs = host.events().runs("ledger", "bill").await;
+    let runs = host.events().runs("orders", "bill").await;
     assert!(runs.iter().all(|run| run.outcome == "ok" && run.attempt == 1), "{runs:?}");
 }
 
 #[tokio::test]
 async fn an_older_payload_is_upgraded() {
-    let host = ledger().await;
+    let host = orders().await;
     let jobs = &host.host().work().jobs;
-    jobs.run_now("ledger", "bill", b"{\"no\":9}".to_vec()).await.unwrap();
+    jobs.run_now("orders", "bill", b"{\"no\":9}".to_vec()).await.unwrap();
     host.settle_events().await;
     assert_eq!(done(&host, "bill").await, [9]);
 }
 
 #[tokio::test]
 async fn a_schedule_fires_in_its_zone_and_missed_times_are_run_once() {
-    let host = ledger().await;
+    let host = orders().await;
     assert!(done(&host, "sweep").await.is_empty());
     host.advance(DAY);
     host.settle_events().await;
@@ -201,44 +201,44 @@ async fn a_schedule_fires_in_its_zone_and_missed_times_are_run_once() {
         "five times were missed, and the last one is run"
     );
     let jobs = &host.host().work().jobs;
-    jobs.pause("ledger", "sweep", true).await.unwrap();
+    jobs.pause("orders", "sweep", true).await.unwrap();
     host.advance(3 * DAY);
     host.settle_events().await;
     assert_eq!(done(&host, "sweep").await.len(), 2);
-    jobs.pause("ledger", "sweep", false).await.unwrap();
+    jobs.pause("orders", "sweep", false).await.unwrap();
     host.settle_events().await;
     assert_eq!(
         done(&host, "sweep").await.len(),
         2,
         "what was missed while it was paused is left out"
     );
-    host.run_job("ledger", "sweep").await;
+    host.run_job("orders", "sweep").await;
     assert_eq!(done(&host, "sweep").await.len(), 3);
 }
 
 #[tokio::test]
 async fn a_job_under_way_is_told_to_end_and_handed_over_to_the_next_instance() {
     use wharf_host::modules::control::Control as _;
-    let host = ledger().await;
-    assert_eq!(host.post("/ledger/waits", &Value::Null).await.status, 200);
+    let host = orders().await;
+    assert_eq!(host.post("/orders/waits", &Value::Null).await.status, 200);
     let until = std::time::Instant::now() + Duration::from_secs(10);
     while done(&host, "wait").await != [1] {
         assert!(std::time::Instant::now() < until);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    host.host().disable("ledger", false).await.unwrap();
+    host.host().disable("orders", false).await.unwrap();
     let filter = Filter {
         state: Some(State::Waiting),
         ..Filter::default()
     };
-    let queue = host.host().work().queues.of("ledger").await.unwrap();
+    let queue = host.host().work().queues.of("orders").await.unwrap();
     let left = queue.list(wharf_host::queue::Kind::JOB, &filter).await.unwrap();
     assert_eq!(
         (left.len(), left[0].attempts),
         (1, 0),
         "it is there for whoever comes next, as if it had not been tried"
     );
-    host.host().enable("ledger").await.unwrap();
+    host.host().enable("orders").await.unwrap();
     while done(&host, "wait").await != [1, 1] {
         assert!(std::time::Instant::now() < until + Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(5)).await;

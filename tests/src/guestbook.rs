@@ -1,0 +1,103 @@
+//! The guest book, driven as its guests and its operator do: the same steps whatever the host keeps its things in.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::process::until;
+use crate::server::{ServerOptions, TestServer};
+
+/// How long work in the background may take on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Starts a host with the guest book; `config` and `environment` choose what it keeps its things in.
+#[must_use]
+pub fn start(config: &str, environment: &[(&str, &str)]) -> TestServer {
+    let salt = [("WHARF_SECRET__GUESTBOOK__SALT", "a pinch of salt")];
+    TestServer::start(ServerOptions {
+        modules: &["guestbook"],
+        config,
+        environment: &[environment, &salt].concat(),
+        ..ServerOptions::default()
+    })
+}
+
+/// Signs. Gives the number of the entry.
+///
+/// # Panics
+/// When it is not taken.
+pub fn sign(server: &TestServer, name: &str) -> i64 {
+    let entry = json!({ "name": name, "text": format!("{name} was here"), "email": format!("{name}@example.org") });
+    let answer = server.send("POST", "/guestbook/entries", &[JSON], entry.to_string().as_bytes());
+    assert_eq!(answer.status, 201, "{answer:?}\nwharf printed:\n{}", server.process().output());
+    answer.json()["id"].as_i64().expect("an entry has a number")
+}
+
+/// Waits until so many were counted, and no more.
+///
+/// # Panics
+/// When that is not so soon.
+pub fn wait_for_tally(server: &TestServer, expected: i64) {
+    let mut last = Value::Null;
+    let seen = until(SOON, || {
+        last = server.get("/guestbook/tally").json();
+        (last["signed"] == expected).then_some(())
+    });
+    assert!(
+        seen.is_some(),
+        "expected a tally of {expected}, found {last}; wharf printed:\n{}",
+        server.process().output()
+    );
+}
+
+/// All of it, with a kill in between: what was answered is there, and what was counted is counted once.
+///
+/// # Panics
+/// When anything is not as it should be.
+pub fn drive(server: &mut TestServer) {
+    for n in 0..20 {
+        sign(server, &format!("guest{n}"));
+    }
+    wait_for_tally(server, 20);
+    assert_eq!(pages(server), 20);
+
+    for n in 20..30 {
+        sign(server, &format!("guest{n}"));
+    }
+    server.kill_and_start_again();
+    assert_eq!(pages(server), 30, "an entry that was answered is gone");
+    wait_for_tally(server, 30);
+
+    let asked = |guest: &str| {
+        let body = json!({ "guest": guest }).to_string();
+        server.send("POST", "/guestbook/forget", &[JSON], body.as_bytes())
+    };
+    assert_eq!(asked("guest7@example.org").status, 202);
+    let gone = until(SOON, || (pages(server) == 29).then_some(()));
+    assert!(
+        gone.is_some(),
+        "the guest was not forgotten; wharf printed:\n{}",
+        server.process().output()
+    );
+    assert_eq!(server.get("/guestbook/entries/8").status, 404);
+
+    let ran = server.wharf(&["jobs", "run", "guestbook", "digest"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let dead = server.wharf(&["events", "list", "--state", "dead", "--json"]);
+    assert_eq!(dead.code, 0, "{dead:?}");
+}
+
+/// How many entries there are, page by page.
+fn pages(server: &TestServer) -> usize {
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let page = server.get(&format!("/guestbook/entries?after={after}&limit=7"));
+        assert_eq!(page.status, 200, "{page:?}\nwharf printed:\n{}", server.process().output());
+        let page = page.json();
+        let entries = page.as_array().expect("a page is a list");
+        let Some(last) = entries.last() else { return count };
+        count += entries.len();
+        after = last["id"].as_i64().expect("an entry has a number");
+    }
+}
