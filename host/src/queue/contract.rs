@@ -86,12 +86,20 @@ async fn items_are_put_once_and_with_their_transaction(rig: &Rig) {
 }
 
 async fn keys_are_in_order_and_others_are_not_held_up(rig: &Rig) {
-    let items = [item("a", Some("k"), "k1"), item("a", Some("k"), "k2"), item("a", Some("l"), "l1"), item("a", None, "n1")];
+    let items = [
+        item("a", Some("k"), "k1"),
+        item("a", Some("k"), "k2"),
+        item("a", Some("l"), "l1"),
+        item("a", None, "n1"),
+    ];
     rig.one.put(On::Pool, KIND, &items).await.unwrap();
     let first = rig.one.lease(KIND, "a", true, 1, LEASE).await.unwrap();
     assert_eq!(texts(&first), ["k1"]);
     assert_eq!(texts(&lease(&rig.two, "a").await), ["l1", "n1"], "k2 waits for k1");
-    rig.one.fail(&first[0], &["no".to_owned()], Some(Duration::from_secs(60))).await.unwrap();
+    rig.one
+        .fail(&first[0], &["no".to_owned()], Some(Duration::from_secs(60)))
+        .await
+        .unwrap();
     assert!(lease(&rig.two, "a").await.is_empty(), "k1 is to be tried again, and k2 after it");
     rig.clock.advance(Duration::from_secs(61));
     assert_eq!(texts(&lease(&rig.two, "a").await), ["k1", "k2"]);
@@ -102,7 +110,11 @@ async fn a_failure_comes_again_and_at_last_is_dead(rig: &Rig) {
     for attempt in 1..=3 {
         let leased = lease(&rig.one, "a").await;
         assert_eq!((leased.len(), leased[0].attempts), (1, attempt));
-        let state = rig.one.fail(&leased[0], &["outer".to_owned(), "inner".to_owned()], Some(Duration::from_secs(5))).await.unwrap();
+        let state = rig
+            .one
+            .fail(&leased[0], &["outer".to_owned(), "inner".to_owned()], Some(Duration::from_secs(5)))
+            .await
+            .unwrap();
         assert_eq!(state, if attempt == 3 { State::Dead } else { State::Waiting });
         assert!(lease(&rig.one, "a").await.is_empty());
         rig.clock.advance(Duration::from_secs(6));
@@ -113,7 +125,10 @@ async fn a_failure_comes_again_and_at_last_is_dead(rig: &Rig) {
     };
     let found = rig.two.list(KIND, &dead).await.unwrap();
     assert_eq!((found.len(), found[0].errors.len()), (1, 3));
-    assert_eq!((found[0].errors[2].error.as_slice(), found[0].errors[2].node.as_str()), (["outer".to_owned(), "inner".to_owned()].as_slice(), "one"));
+    assert_eq!(
+        (found[0].errors[2].error.as_slice(), found[0].errors[2].node.as_str()),
+        (["outer".to_owned(), "inner".to_owned()].as_slice(), "one")
+    );
     assert_eq!(rig.two.retry(KIND, &Filter::default()).await.unwrap(), 1);
     assert_eq!(lease(&rig.two, "a").await.len(), 1);
     assert_eq!(rig.two.purge(KIND, &Filter::default()).await.unwrap(), 0, "somebody works on it");
@@ -135,7 +150,11 @@ async fn a_lease_that_ended_is_taken_over_and_its_holder_ends_nothing(rig: &Rig)
         assert!(Instant::now() < until);
         tokio::task::yield_now().await;
     };
-    assert_eq!((taken[0].attempts, taken[0].errors.len()), (2, 1), "a try that ended with its process counts");
+    assert_eq!(
+        (taken[0].attempts, taken[0].errors.len()),
+        (2, 1),
+        "a try that ended with its process counts"
+    );
     assert!(!rig.one.renew(&held[0].lease, LEASE).await.unwrap());
     assert!(!rig.one.end(On::Pool, &[&held[0]], false).await.unwrap());
     assert!(rig.two.end(On::Pool, &[&taken[0]], true).await.unwrap());
@@ -156,7 +175,9 @@ impl Work for Counting {
 }
 
 async fn two_hosts_share_the_work_and_do_each_piece_once(rig: &Rig) {
-    let items: Vec<_> = (0..200).map(|n| item("a", Some(&format!("{}", n % 7)), &format!("{n:03}"))).collect();
+    let items: Vec<_> = (0..200)
+        .map(|n| item("a", Some(&format!("{}", n % 7)), &format!("{n:03}")))
+        .collect();
     let work = Arc::new(Counting::default());
     let settings = || LaneSettings {
         batch: 5,
