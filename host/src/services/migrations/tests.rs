@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::ports::database::Databases;
 use crate::services::Backends;
 
 fn declared(name: &str, kind: Declared, sql: &[&str]) -> DeclaredMigration {

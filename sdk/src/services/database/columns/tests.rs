@@ -1,3 +1,5 @@
+//! Which columns are found behind which statements.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
