@@ -51,7 +51,7 @@ async fn retry(State(hub): State<MailHub>, Query(which): Query<Which>) -> Result
 
 fn problem(error: &DbError) -> Problem {
     Problem::new(
-        "mail.database",
+        "database.unavailable",
         error.to_string(),
         "`wharf db status` shows the state of the databases",
     )
