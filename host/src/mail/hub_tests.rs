@@ -36,7 +36,12 @@ impl Mailer for Failing {
 
 fn hub(mailer: Arc<dyn Mailer>, attempts: u32) -> MailHub {
     let watched = WatchedDatabases::new(Backends::in_memory().databases);
-    let queues = Queues::new(watched, Arc::new(SystemClock), "test", None);
+    let queues = Queues::new(
+        watched,
+        Arc::new(SystemClock),
+        "test",
+        Arc::new(crate::ports::signals::MemorySignals::new()),
+    );
     let settings = MailSettings {
         attempts,
         per_minute: 5,

@@ -196,7 +196,11 @@ async fn two_hosts_share_the_work_and_do_each_piece_once(rig: &Rig) {
     let done = work.0.lock().unwrap().clone();
     assert_eq!(done.len(), 200);
     for key in 0..7 {
-        let of_key: Vec<usize> = done.iter().map(|text| text.parse::<usize>().unwrap()).filter(|n| *n % 7 == key).collect();
+        let of_key: Vec<usize> = done
+            .iter()
+            .map(|text| text.parse::<usize>().unwrap())
+            .filter(|n| *n % 7 == key)
+            .collect();
         assert!(of_key.is_sorted(), "key {key}: {of_key:?}");
     }
     assert_eq!(rig.one.busy().await.unwrap(), 0);

@@ -114,7 +114,12 @@ async fn nothing_is_lost_while_the_server_is_down() {
     server.kill();
     let mailer = Arc::new(SmtpMailer::new(&settings(server.place().port())).unwrap());
     let watched = WatchedDatabases::new(Arc::new(SqliteSpaces::in_memory()));
-    let queues = Queues::new(watched, Arc::new(SystemClock), "test", None);
+    let queues = Queues::new(
+        watched,
+        Arc::new(SystemClock),
+        "test",
+        Arc::new(crate::ports::signals::MemorySignals::new()),
+    );
     let quick = MailSettings {
         backoff: Backoff {
             first: Duration::from_millis(50),
