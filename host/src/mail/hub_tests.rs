@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::ports::clock::SystemClock;
 use crate::ports::mail::{MailFuture, MemoryMailer};
+use crate::ports::signals::MemorySignals;
 use crate::queue::WatchedDatabases;
 use crate::services::Backends;
 
@@ -36,12 +37,7 @@ impl Mailer for Failing {
 
 fn hub(mailer: Arc<dyn Mailer>, attempts: u32) -> MailHub {
     let watched = WatchedDatabases::new(Backends::in_memory().databases);
-    let queues = Queues::new(
-        watched,
-        Arc::new(SystemClock),
-        "test",
-        Arc::new(crate::ports::signals::MemorySignals::new()),
-    );
+    let queues = Queues::new(watched, Arc::new(SystemClock), "test", Arc::new(MemorySignals::new()));
     let settings = MailSettings {
         attempts,
         per_minute: 5,

@@ -22,6 +22,7 @@ use crate::mail::{Draft, MailHub, MailSettings, Templates};
 use crate::ports::clock::SystemClock;
 use crate::ports::database::On;
 use crate::ports::mail::{Mail, MailError, Mailer as _};
+use crate::ports::signals::MemorySignals;
 use crate::queue::{Backoff, Queues, State, WatchedDatabases};
 use crate::telemetry::Metrics;
 
@@ -114,12 +115,7 @@ async fn nothing_is_lost_while_the_server_is_down() {
     server.kill();
     let mailer = Arc::new(SmtpMailer::new(&settings(server.place().port())).unwrap());
     let watched = WatchedDatabases::new(Arc::new(SqliteSpaces::in_memory()));
-    let queues = Queues::new(
-        watched,
-        Arc::new(SystemClock),
-        "test",
-        Arc::new(crate::ports::signals::MemorySignals::new()),
-    );
+    let queues = Queues::new(watched, Arc::new(SystemClock), "test", Arc::new(MemorySignals::new()));
     let quick = MailSettings {
         backoff: Backoff {
             first: Duration::from_millis(50),
