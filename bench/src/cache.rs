@@ -38,7 +38,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         "wharf-bench cache",
     );
     let rig = Rig::new(Arc::new(Alone))?;
-    let module: Arc<dyn Endpoint> = rig.load("bench_tokio")?;
+    let module: Arc<dyn Endpoint> = Arc::new(rig.load("bench_tokio")?);
     let rounds = (0..ROUNDS).map(|_| ask(&rig, &module, IN_PROCESS)).collect::<Result<_>>()?;
     let spread = Spread::of(rounds);
     report.figure(
@@ -71,7 +71,7 @@ fn beside_fred(report: &mut Report, redis: &Redis) -> Result<()> {
     };
     let cache = rig.runtime.block_on(RedisCache::start(&config))?;
     rig.shared.backends.cache = Arc::new(cache);
-    let module: Arc<dyn Endpoint> = rig.load("bench_tokio")?;
+    let module: Arc<dyn Endpoint> = Arc::new(rig.load("bench_tokio")?);
     let pool = rig.runtime.block_on(bare(&redis.url()))?;
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -107,7 +107,8 @@ impl Provider {
     /// # Errors
     /// `UNAVAILABLE` when an outside system does not answer.
     pub(crate) async fn prepare(&self) -> Result<(), Fault> {
-        self.0.open_database().await
+        self.0.open_database().await?;
+        notifier::prepare(&self.0).await
     }
 
     /// What the instance has of its database.

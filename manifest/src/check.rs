@@ -203,7 +203,7 @@ fn check_cache_and_secrets(manifest: &Manifest, out: &mut Vec<Problem>) {
 
 fn check_job_rules(index: usize, job: &Job, out: &mut Vec<Problem>) {
     for (key, time) in [("timeout", &job.timeout), ("drain", &job.drain)] {
-        let is_wrong = |time: &String| !parse_time(time).is_some_and(|time| !time.is_zero());
+        let is_wrong = |time: &String| parse_time(time).is_none_or(|time| time.is_zero());
         if let Some(time) = time.as_ref().filter(|time| is_wrong(time)) {
             let message = format!("found {time:?}, expected a whole number and ms, s, m or h, such as \"30s\"");
             out.push(Problem::new(code::JOB, format!("jobs[{index}].{key}"), message));

@@ -157,8 +157,15 @@ impl TestServer {
     /// When it does not end within the limit, or the other one does not start.
     pub fn restart_killed(&mut self, environment: &[(&str, &str)], limit: Duration) {
         let ended = until(limit, || self.process.try_wait());
-        assert!(ended.is_some(), "wharf still runs after {limit:?}; it printed:\n{}", self.process.output());
-        self.environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert!(
+            ended.is_some(),
+            "wharf still runs after {limit:?}; it printed:\n{}",
+            self.process.output()
+        );
+        self.environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         match self.run() {
             Ok(()) => {}
             Err(Failure::PortTaken) => panic!("cannot start wharf again: another process took its port"),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::ports::blobs::{Access, Key, hex};
 
 /// Where signed addresses are on the public listener. No module id begins with an underscore.
-pub const PATH: &str = "/_wharf/blobs/";
+pub(super) const PATH: &str = "/_wharf/blobs/";
 
 /// Bytes that SHA-256 takes at a time, to which HMAC fills the key up.
 const BLOCK: usize = 64;
@@ -141,8 +141,8 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
         block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
         block
     };
-    let inner = Sha256::new().chain_update(&*pad(0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(&*pad(0x5c)).chain_update(inner).finalize().into()
+    let inner = Sha256::new().chain_update(*pad(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(*pad(0x5c)).chain_update(inner).finalize().into()
 }
 
 /// Takes the same time wherever the first difference is.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use wharf_plugin_api::abi_stable::sabi_trait::TD_Opaque;
 use wharf_plugin_api::abi_stable::std_types::{RArc, RResult, RString, RVec};
 use wharf_plugin_api::future::FfiFuture;
+use wharf_plugin_api::object::Interface as _;
 use wharf_plugin_api::services::notifier::{MailRequest, Notifier, Notifier_TO, NotifierRef, TemplateFile};
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
@@ -20,14 +21,23 @@ pub(super) type Given = OnceLock<Templates>;
 struct Service(Arc<Inner>);
 
 pub(super) fn object(inner: &Arc<Inner>) -> NotifierRef {
-    // What an earlier process has left in the queue is sent as soon as the module is there.
-    let (hub, module) = (inner.shared.work.mail.clone(), inner.standing.who.module.clone());
-    inner.shared.runtime.spawn(async move {
-        if let Err(error) = hub.start(&module).await {
-            tracing::warn!(module.id = module, error = %error, "mail of the module cannot be sent until its database answers");
-        }
-    });
     Notifier_TO::from_ptr(RArc::new(Service(inner.clone())), TD_Opaque)
+}
+
+/// Makes the queue, which a transaction of the module would keep from being made later, and begins to send what an earlier
+/// process has left in it.
+pub(super) async fn prepare(inner: &Arc<Inner>) -> Result<(), Fault> {
+    if !inner.manifest.services.contains_key(NotifierRef::NAME) {
+        return Ok(());
+    }
+    let module = inner.standing.who.module.as_str();
+    let started = inner.shared.work.mail.start(module).await;
+    started.map(drop).map_err(|error| {
+        Fault::new(
+            FaultCode::UNAVAILABLE,
+            format!("the queue of mails of {module} cannot be opened: {error}"),
+        )
+    })
 }
 
 impl Notifier for Service {

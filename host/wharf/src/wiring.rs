@@ -93,7 +93,9 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let admin_path = socket.path().to_owned();
     let admin = tokio::spawn(serve_admin(
         socket,
-        router(admin).merge(work_router(host.work().clone())).merge(mail_router(host.work().mail.clone())),
+        router(admin)
+            .merge(mail_router(host.work().mail.clone()))
+            .merge(work_router(host.work().clone())),
         stopped(stopping.clone()),
     ));
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));

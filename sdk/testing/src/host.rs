@@ -138,8 +138,11 @@ impl TestHost {
         self.shared.clock.advance(by);
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// What was published and what became of it.
-    #[must_use]
     pub fn events(&self) -> Events<'_> {
         Events::new(&self.host)
     }
@@ -158,10 +161,6 @@ impl TestHost {
     /// When there is no such job, or it has not run after half a minute.
     pub async fn run_job(&self, module: &str, job: &str) {
         self.events().run_job(module, job).await;
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     /// The host itself: `enable`, `disable`, `reload` and the like through `wharf_host::modules::control::Control`.

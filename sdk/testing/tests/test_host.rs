@@ -13,11 +13,11 @@ mod apart;
 mod cache;
 #[path = "test_host/calls.rs"]
 mod calls;
-#[path = "test_host/orders.rs"]
-mod orders;
 #[path = "test_host/library.rs"]
 mod library;
 #[path = "test_host/nodes.rs"]
 mod nodes;
 #[path = "test_host/one_image.rs"]
 mod one_image;
+#[path = "test_host/orders.rs"]
+mod orders;

@@ -38,7 +38,16 @@ const CASES: &[(&str, Case)] = &[
 ];
 
 /// Places of other parts of the host, whose own tests kill it there.
-const OTHERS: &[&str] = &["database.", "migrate.", "migrations.", "mail.", "notifier.", "secrets.", "blobs.", "signals."];
+const OTHERS: &[&str] = &[
+    "database.",
+    "migrate.",
+    "migrations.",
+    "mail.",
+    "notifier.",
+    "secrets.",
+    "blobs.",
+    "signals.",
+];
 
 fn case(place: &str) -> Option<Case> {
     let known = CASES.iter().find(|(name, _)| *name == place).map(|(_, case)| *case);
@@ -48,7 +57,13 @@ fn case(place: &str) -> Option<Case> {
 /// The places in the source, in the list that the host itself checks.
 fn places() -> Vec<String> {
     let source = std::fs::read_to_string(root().join("host/src/failpoint.rs")).unwrap();
-    let list = source.split_once("pub const ALL: &[&str] = &[").unwrap().1.split_once("];").unwrap().0;
+    let list = source
+        .split_once("pub const ALL: &[&str] = &[")
+        .unwrap()
+        .1
+        .split_once("];")
+        .unwrap()
+        .0;
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
@@ -117,7 +132,10 @@ fn orders(place: &str) {
         let handled = numbers(&totals, "book");
         if placed == handled {
             assert!(!placed.is_empty(), "{place}: nothing was placed before the host was killed");
-            assert!(answered.iter().all(|number| placed.contains(number)), "{place}: {answered:?} were answered, {placed:?} are there");
+            assert!(
+                answered.iter().all(|number| placed.contains(number)),
+                "{place}: {answered:?} were answered, {placed:?} are there"
+            );
             return;
         }
         let once: BTreeSet<&i64> = handled.iter().collect();
@@ -138,7 +156,10 @@ fn bills(place: &str) {
         if answered.is_subset(&written) {
             return;
         }
-        assert!(Instant::now() < until, "{place}: {answered:?} were asked for, {written:?} are written");
+        assert!(
+            Instant::now() < until,
+            "{place}: {answered:?} were asked for, {written:?} are written"
+        );
         thread::park_timeout(Duration::from_millis(50));
     }
 }

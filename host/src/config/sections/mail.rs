@@ -54,7 +54,7 @@ pub struct SmtpServer {
     pub password: Option<Secret>,
     /// PEM file with certificates to trust beside the system's.
     pub ca: Option<PathBuf>,
-    /// How long a connection and each answer may take.
+    /// How long one mail may take, with its connection.
     pub timeout: Period,
     /// Connections at a time.
     pub connections: u32,
@@ -96,7 +96,7 @@ impl Default for SmtpServer {
             username: None,
             password: None,
             ca: None,
-            timeout: Period::secs(30),
+            timeout: Period::secs(60),
             connections: 4,
         }
     }

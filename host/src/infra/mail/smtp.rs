@@ -25,7 +25,7 @@ pub struct SmtpSettings {
     pub login: Option<(String, Secret)>,
     /// Certificates to trust beside the system's, in PEM.
     pub ca: Option<Vec<u8>>,
-    /// How long a connection and each answer may take.
+    /// How long one mail may take, with its connection.
     pub timeout: Duration,
     /// Connections at a time.
     pub connections: u32,
@@ -48,6 +48,7 @@ pub enum SmtpSecurity {
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     host: String,
+    timeout: Duration,
 }
 
 impl SmtpMailer {
@@ -83,6 +84,7 @@ impl SmtpMailer {
         Ok(Self {
             transport: builder.build(),
             host: settings.host.clone(),
+            timeout: settings.timeout,
         })
     }
 }
@@ -91,7 +93,14 @@ impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> MailFuture<'a> {
         Box::pin(async move {
             let message = message::write(mail)?;
-            match self.transport.send(message).await {
+            // lettre limits the time of a connection, not of the answers on it.
+            let Ok(sent) = tokio::time::timeout(self.timeout, self.transport.send(message)).await else {
+                return Err(MailError::Later {
+                    answer: format!("{} has not answered within {} s", self.host, self.timeout.as_secs_f32()),
+                    source: None,
+                });
+            };
+            match sent {
                 Ok(_) => Ok(()),
                 // The server's last word, unless it is about the login: an operator can mend that.
                 Err(error) if error.is_permanent() && !is_about_login(&error) => Err(MailError::Refused { answer: error.to_string() }),

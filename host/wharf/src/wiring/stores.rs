@@ -65,12 +65,6 @@ pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics)
     })
 }
 
-/// Carries events; none: the databases do.
-pub(super) fn transport(config: &Config) -> Option<Arc<dyn Transport>> {
-    let url = config.events.amqp_url.as_ref()?;
-    Some(Arc::new(RabbitTransport::new(url.reveal(), &config.events.exchange)))
-}
-
 fn error_sinks(config: &Config) -> anyhow::Result<Vec<Arc<dyn ErrorSink>>> {
     let errors = &config.errors;
     let mut sinks: Vec<Arc<dyn ErrorSink>> = Vec::new();
@@ -133,6 +127,12 @@ async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<A
         near: cache.near.get(),
     };
     Ok(Arc::new(RedisCache::start(&how).await.context("cache.url")?))
+}
+
+/// Carries events; none: the databases do.
+pub(super) fn transport(config: &Config) -> Option<Arc<dyn Transport>> {
+    let url = config.events.amqp_url.as_ref()?;
+    Some(Arc::new(RabbitTransport::new(url.reveal(), &config.events.exchange)))
 }
 
 async fn open_state(config: &Config) -> Result<State, StateError> {
