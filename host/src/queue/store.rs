@@ -1,4 +1,6 @@
 //! The queue of one module: putting, leasing and ending items. Every ending is fenced by the lease.
+//!
+//! Long because the states of an item and the SQL that moves it between them are read together.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
