@@ -58,13 +58,20 @@ impl Module for Depot {
 }
 
 async fn write(State(depot): State<Arc<Depot>>, Path(key): Path<String>, body: Body) -> Result<String> {
-    let meta = depot.blobs.put(&key, body).content_type("text/plain").metadata("from", "depot").await?;
+    let meta = depot
+        .blobs
+        .put(&key, body)
+        .content_type("text/plain")
+        .metadata("from", "depot")
+        .await?;
     Ok(format!("{} {}", meta.size, meta.sha256.unwrap_or_default()))
 }
 
 async fn write_first(State(depot): State<Arc<Depot>>, Path(key): Path<String>, body: Body) -> Result<String, (StatusCode, String)> {
     let written = depot.blobs.put(&key, body).if_absent().await;
-    written.map(|meta| meta.etag).map_err(|fault| (StatusCode::CONFLICT, fault.code.name().to_owned()))
+    written
+        .map(|meta| meta.etag)
+        .map_err(|fault| (StatusCode::CONFLICT, fault.code.name().to_owned()))
 }
 
 async fn read(State(depot): State<Arc<Depot>>, Path(key): Path<String>) -> Result<Blob> {
@@ -93,11 +100,20 @@ async fn send(State(depot): State<Arc<Depot>>, Path((how, to, name)): Path<(Stri
     let data = json!({ "name": name });
     match how.as_str() {
         "alone" => Ok(depot.mail.send("hello", &to, &data).await?),
-        "german" => Ok(depot.mail.send("hello", &to, &data).locale("de-AT").reply_to("help@example.org").await?),
+        "german" => Ok(depot
+            .mail
+            .send("hello", &to, &data)
+            .locale("de-AT")
+            .reply_to("help@example.org")
+            .await?),
         "kept" | "undone" => {
             let tx = depot.ctx.db()?.begin().await?;
             let id = depot.mail.send("hello", &to, &data).within(&tx).await?;
-            if how == "kept" { tx.commit().await? } else { tx.rollback().await? }
+            if how == "kept" {
+                tx.commit().await?
+            } else {
+                tx.rollback().await?
+            }
             Ok(id)
         }
         other => Ok(depot.mail.send(other, &to, &data).await?),

@@ -39,7 +39,7 @@ async fn a_blob_is_streamed_in_and_out_again() {
         assert!(read.text() == content, "the content differs");
         assert_eq!(host.get("/depot/part/14/20/a/large").await.text(), "ef0123");
         assert_eq!(host.get("/depot/list").await.text(), "a/large");
-        send(&host, Method::DELETE, "/depot/blobs/a/large", "").await;
+        assert_eq!(send(&host, Method::DELETE, "/depot/blobs/a/large", "").await.status, 200);
         assert_eq!(host.get("/depot/blobs/a/large").await.status, 404);
     }
 }
@@ -59,7 +59,7 @@ async fn a_condition_that_does_not_hold_is_a_conflict() {
 #[tokio::test]
 async fn anybody_reads_at_a_signed_address() {
     for host in hosts().await {
-        send(&host, Method::PUT, "/depot/blobs/a/b", "for all").await;
+        assert_eq!(send(&host, Method::PUT, "/depot/blobs/a/b", "for all").await.status, 200);
         let address = host.get("/depot/sign/a/b").await.text();
         let path = address.strip_prefix("http://127.0.0.1:8080").unwrap();
         assert_eq!(host.get(path).await.text(), "for all");
@@ -70,22 +70,39 @@ async fn anybody_reads_at_a_signed_address() {
 #[tokio::test]
 async fn a_mail_is_filled_and_sent() {
     for host in hosts().await {
-        let id = send(&host, Method::POST, "/depot/mail/alone/ada@example.org/%3CAda%3E", "").await.text();
+        let id = send(&host, Method::POST, "/depot/mail/alone/ada@example.org/%3CAda%3E", "")
+            .await
+            .text();
         let mail = host.mail_to("ada@example.org").await;
-        assert_eq!((mail.subject.as_str(), mail.text.trim()), ("Hello <Ada>", "Hello <Ada>, this is the depot."));
+        assert_eq!(
+            (mail.subject.as_str(), mail.text.trim()),
+            ("Hello <Ada>", "Hello <Ada>, this is the depot.")
+        );
         assert_eq!(mail.html.unwrap().trim(), "<p>Hello <b>&lt;Ada&gt;</b>, this is the depot.</p>");
         assert_eq!(mail.message_id, format!("{id}@localhost"));
-        send(&host, Method::POST, "/depot/mail/german/eva@example.org/Eva", "").await;
+        assert_eq!(
+            send(&host, Method::POST, "/depot/mail/german/eva@example.org/Eva", "").await.status,
+            200
+        );
         let mail = host.mail_to("eva@example.org").await;
-        assert_eq!((mail.subject.as_str(), mail.reply_to.as_deref()), ("Hallo Eva", Some("help@example.org")));
+        assert_eq!(
+            (mail.subject.as_str(), mail.reply_to.as_deref()),
+            ("Hallo Eva", Some("help@example.org"))
+        );
     }
 }
 
 #[tokio::test]
 async fn a_mail_goes_with_its_transaction() {
     for host in hosts().await {
-        assert_eq!(send(&host, Method::POST, "/depot/mail/undone/no@example.org/No", "").await.status, 200);
-        assert_eq!(send(&host, Method::POST, "/depot/mail/kept/yes@example.org/Yes", "").await.status, 200);
+        assert_eq!(
+            send(&host, Method::POST, "/depot/mail/undone/no@example.org/No", "").await.status,
+            200
+        );
+        assert_eq!(
+            send(&host, Method::POST, "/depot/mail/kept/yes@example.org/Yes", "").await.status,
+            200
+        );
         host.mail_to("yes@example.org").await;
         assert_eq!(host.mails().len(), 1, "{:?}", host.mails());
     }
@@ -94,7 +111,11 @@ async fn a_mail_goes_with_its_transaction() {
 #[tokio::test]
 async fn an_unknown_template_and_a_wrong_address_are_refused() {
     for host in hosts().await {
-        for path in ["/depot/mail/goodbye/ada@example.org/Ada", "/depot/mail/alone/ada/Ada", "/depot/mail/alone/a@example.org%0d%0aBcc:%20b@example.org/Ada"] {
+        for path in [
+            "/depot/mail/goodbye/ada@example.org/Ada",
+            "/depot/mail/alone/ada/Ada",
+            "/depot/mail/alone/a@example.org%0d%0aBcc:%20b@example.org/Ada",
+        ] {
             assert_eq!(send(&host, Method::POST, path, "").await.status, 500, "{path}");
         }
         assert!(host.mails().is_empty());
