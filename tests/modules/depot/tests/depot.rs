@@ -39,7 +39,7 @@ async fn a_blob_is_streamed_in_and_out_again() {
         assert!(read.text() == content, "the content differs");
         assert_eq!(host.get("/depot/part/14/20/a/large").await.text(), "ef0123");
         assert_eq!(host.get("/depot/list").await.text(), "a/large");
-        drop(send(&host, Method::DELETE, "/depot/blobs/a/large", "").await);
+        assert_eq!(send(&host, Method::DELETE, "/depot/blobs/a/large", "").await.status, 200);
         assert_eq!(host.get("/depot/blobs/a/large").await.status, 404);
     }
 }
@@ -59,7 +59,7 @@ async fn a_condition_that_does_not_hold_is_a_conflict() {
 #[tokio::test]
 async fn anybody_reads_at_a_signed_address() {
     for host in hosts().await {
-        drop(send(&host, Method::PUT, "/depot/blobs/a/b", "for all").await);
+        assert_eq!(send(&host, Method::PUT, "/depot/blobs/a/b", "for all").await.status, 200);
         let address = host.get("/depot/sign/a/b").await.text();
         let path = address.strip_prefix("http://127.0.0.1:8080").unwrap();
         assert_eq!(host.get(path).await.text(), "for all");
@@ -80,7 +80,10 @@ async fn a_mail_is_filled_and_sent() {
         );
         assert_eq!(mail.html.unwrap().trim(), "<p>Hello <b>&lt;Ada&gt;</b>, this is the depot.</p>");
         assert_eq!(mail.message_id, format!("{id}@localhost"));
-        drop(send(&host, Method::POST, "/depot/mail/german/eva@example.org/Eva", "").await);
+        assert_eq!(
+            send(&host, Method::POST, "/depot/mail/german/eva@example.org/Eva", "").await.status,
+            200
+        );
         let mail = host.mail_to("eva@example.org").await;
         assert_eq!(
             (mail.subject.as_str(), mail.reply_to.as_deref()),
