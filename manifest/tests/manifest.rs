@@ -419,29 +419,6 @@ fn no_damage_to_a_wharf_toml_makes_parsing_panic() {
 }
 
 #[test]
-fn cache_version_and_secrets_are_understood_and_kept_strict() {
-    let text = format!("{SMALL}[cache]\nversion = 3\n[secrets]\nnames = [\"stripe-key\", \"mail\"]\n");
-    let manifest = parse_toml(&text).unwrap().embed(None, build());
-    assert_eq!((manifest.cache.version, manifest.secrets.names.len()), (3, 2));
-    let plain = parse_toml(SMALL).unwrap().embed(None, build());
-    assert_eq!((plain.cache.version, plain.secrets.names.len()), (1, 0));
-    let json = serde_json::to_value(&plain).unwrap();
-    assert!(json.get("cache").is_none() && json.get("secrets").is_none(), "{json}");
-    for (section, problem) in [
-        ("[cache]\nversion = 0\n", ("manifest.cache", "cache.version")),
-        ("[cache]\nversion = -1\n", ("manifest.type", "cache.version")),
-        ("[cache]\nttl = 3\n", ("manifest.unknown-key", "cache.ttl")),
-        ("[secrets]\nnames = [\"Stripe\"]\n", ("manifest.secret", "secrets.names[0]")),
-        ("[secrets]\nnames = [\"a_b\"]\n", ("manifest.secret", "secrets.names[0]")),
-        ("[secrets]\nnames = [\"key-file\"]\n", ("manifest.secret", "secrets.names[0]")),
-        ("[secrets]\nnames = [\"a\", \"a\"]\n", ("manifest.duplicate", "secrets.names[1]")),
-        ("[secrets]\nvalues = []\n", ("manifest.unknown-key", "secrets.values")),
-    ] {
-        assert_eq!(pairs(&problems(&format!("{SMALL}{section}"))), [problem], "{section}");
-    }
-}
-
-#[test]
 fn rules_of_a_job_are_strict() {
     let job = |rules: &str| format!("{SMALL}[[jobs]]\nname = \"a\"\ndescription = \"A\"\n{rules}\n");
     let good = "schedule = \"0 3 * * *\"\ntimezone = \"America/Argentina/Ushuaia\"\nmissed = \"run-all\"\noverlap = \"queue\"\ntimeout = \"90s\"\nattempts = 5\ndrain = \"2m\"";
