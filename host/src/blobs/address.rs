@@ -141,8 +141,8 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
         block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
         block
     };
-    let inner = Sha256::new().chain_update(&*pad(0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(&*pad(0x5c)).chain_update(inner).finalize().into()
+    let inner = Sha256::new().chain_update(*pad(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(*pad(0x5c)).chain_update(inner).finalize().into()
 }
 
 /// Takes the same time wherever the first difference is.

@@ -296,7 +296,6 @@ impl IntoFuture for PutBlob {
 
 impl Blob {
     /// The bytes as a body, to be streamed.
-    #[must_use]
     pub fn into_body(self) -> Body {
         Body::new(self.content)
     }
