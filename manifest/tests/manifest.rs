@@ -1,4 +1,6 @@
 //! Manifests as authors write them and as hosts find them.
+//!
+//! Long because every key has its cases beside those of the others.
 
 #![allow(
     clippy::unwrap_used,

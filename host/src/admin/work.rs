@@ -76,6 +76,7 @@ pub fn work_router(work: Work) -> Router {
     Router::new().nest("/admin/v1", routes)
 }
 
+#[allow(clippy::result_large_err, reason = "made once for a wrong request")]
 fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which, Problem> {
     let keys = "keys are module, subscription, state, id, type, job and limit";
     query

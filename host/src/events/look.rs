@@ -131,7 +131,7 @@ impl EventHub {
                 );
             }
         }
-        rows.sort_by(|a, b| b.created.cmp(&a.created));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.created));
         rows.truncate(if filter.limit == 0 { 100 } else { filter.limit });
         Ok(rows)
     }
@@ -161,7 +161,7 @@ impl EventHub {
                 rows.extend(found.into_iter().map(|row| event_row(queue.module(), row)));
             }
         }
-        rows.sort_by(|a, b| b.published.cmp(&a.published));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.published));
         rows.truncate(which.limit);
         Ok(rows)
     }

@@ -3,6 +3,8 @@
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres_state;
+#[cfg(test)]
+mod queue_tests;
 mod space;
 mod sqlite_state;
 mod state_tables;

@@ -45,7 +45,8 @@ fn read_now(path: &Path, forbidden: u32) -> Result<Option<SecretBytes>, SecretEr
             found: mode,
         });
     }
-    let mut bytes = Vec::with_capacity(1_024);
+    // Room for all of it: growing would leave copies behind.
+    let mut bytes = Vec::with_capacity(LONGEST + 64);
     file.take(LONGEST as u64 + 2).read_to_end(&mut bytes).map_err(failed)?;
     let secret = SecretBytes::new(bytes).without_line_end();
     match secret.reveal().len() {

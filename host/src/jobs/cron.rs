@@ -105,7 +105,7 @@ impl Cron {
         civil.flat_map(move |at| {
             let ambiguous = self.zone.to_ambiguous_timestamp(at);
             let is_twice = matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. });
-            let again = (is_twice && self.every_hour).then(|| ambiguous.clone().later().ok()).flatten();
+            let again = (is_twice && self.every_hour).then(|| ambiguous.later().ok()).flatten();
             ambiguous.compatible().ok().into_iter().chain(again)
         })
     }

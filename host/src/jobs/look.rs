@@ -164,7 +164,7 @@ impl JobHub {
             let found = queue.space().query(On::Replica, &queue.statement(&sql, args)).await?;
             rows.extend(found.iter().filter_map(|row| run_row(queue.module(), row)));
         }
-        rows.sort_by(|a, b| b.started.cmp(&a.started));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.started));
         rows.truncate(limit);
         Ok(rows)
     }

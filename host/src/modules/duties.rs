@@ -129,6 +129,11 @@ fn specs(jobs: Option<&JobsExport>, manifest: &Manifest) -> Result<Vec<JobSpec>,
 impl Instance {
     /// Makes its subscriptions and schedules known: from then on nothing of them is missed.
     pub(super) async fn declare(&self, work: &Work) -> Result<(), DbError> {
+        let services = &self.image.manifest.services;
+        let has_space = ["database", "events", "scheduler"].iter().any(|name| services.contains_key(*name));
+        if self.duties.is_empty() && !has_space {
+            return Ok(());
+        }
         let module = &self.standing.who.module;
         // One that has none now may have had some before.
         work.events.declare(module, &self.duties.wanted).await?;

@@ -1,4 +1,6 @@
 //! Stage 7: an instance, from its creation to its drop, and the endpoint it is for the listener.
+//!
+//! Long because creation, call and streaming body are one way of a request, and share who enters and who leaves.
 
 use std::future::Future;
 use std::pin::Pin;

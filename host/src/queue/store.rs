@@ -1,4 +1,6 @@
 //! The queue of one module: putting, leasing and ending items. Every ending is fenced by the lease.
+//!
+//! Long because the states of an item and the SQL that moves it between them are read together.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -190,15 +192,18 @@ impl Queue {
         } else {
             ""
         };
-        let skip = match self.0.space.dialect() {
-            Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
-            Dialect::Sqlite => "",
-        };
-        let sql = format!(
-            "UPDATE wharf_queue SET state = 'leased', lease_owner = $1, lease_until_ms = $2, attempts = attempts + 1 WHERE seq IN (\
-             SELECT q.seq FROM wharf_queue q WHERE q.kind = $3 AND q.name = $4 AND q.state = 'waiting' AND q.due_ms <= $5{unblocked} \
-             ORDER BY q.seq LIMIT $6{skip}) RETURNING {COLUMNS}"
+        let lease = "SET state = 'leased', lease_owner = $1, lease_until_ms = $2, attempts = attempts + 1";
+        let due = format!(
+            "FROM wharf_queue q WHERE q.kind = $3 AND q.name = $4 AND q.state = 'waiting' AND q.due_ms <= $5{unblocked} ORDER BY q.seq LIMIT $6"
         );
+        let sql = match self.0.space.dialect() {
+            Dialect::Sqlite => format!("UPDATE wharf_queue {lease} WHERE seq IN (SELECT q.seq {due}) RETURNING {COLUMNS}"),
+            // Picked once: a plan that asked the inner query again would lease more than it should.
+            Dialect::Postgres => format!(
+                "WITH picked AS MATERIALIZED (SELECT q.seq AS picked_seq {due} FOR UPDATE SKIP LOCKED) \
+                 UPDATE wharf_queue {lease} FROM picked WHERE seq = picked_seq RETURNING {COLUMNS}"
+            ),
+        };
         let mut statement = self.statement(
             &sql,
             vec![

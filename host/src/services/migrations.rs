@@ -19,7 +19,7 @@ pub enum MigrationError {
         /// The module.
         module: String,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// A statement failed. Nothing of the whole run stays.
     #[error("{module}: migration {migration:?} failed at statement {number} of {of}: {source}")]
@@ -33,7 +33,7 @@ pub enum MigrationError {
         /// How many it has.
         of: usize,
         /// What the database said.
-        source: DbError,
+        source: Box<DbError>,
     },
     /// The database did not answer, or not about this.
     #[error("{module}: {doing}: {source}")]
@@ -43,7 +43,7 @@ pub enum MigrationError {
         /// What was tried.
         doing: &'static str,
         /// What the database said.
-        source: DbError,
+        source: Box<DbError>,
     },
 }
 
@@ -172,7 +172,7 @@ impl Migrator {
                     migration: migration.name.clone(),
                     number: place + 1,
                     of: migration.statements.len(),
-                    source,
+                    source: Box::new(source),
                 })?;
         }
         let row = Statement::new(
@@ -197,7 +197,7 @@ impl Migrator {
     fn decide(&self, applied: &[Applied], older_is_alive: bool) -> Result<Todo, MigrationError> {
         decide(&self.declared, applied, &self.version, older_is_alive).map_err(|refusal| MigrationError::Refused {
             module: self.module.clone(),
-            refusal,
+            refusal: Box::new(refusal),
         })
     }
 
@@ -205,7 +205,7 @@ impl Migrator {
         MigrationError::Database {
             module: self.module.clone(),
             doing,
-            source,
+            source: Box::new(source),
         }
     }
 }
@@ -262,15 +262,15 @@ pub async fn applied(space: &Arc<dyn Space>, on: On) -> Result<Vec<Applied>, DbE
         .collect())
 }
 
-fn read(declared: &DeclaredMigration, dialect: Dialect) -> Result<Migration, Refusal> {
+fn read(declared: &DeclaredMigration, dialect: Dialect) -> Result<Migration, Box<Refusal>> {
     let kind = match declared.kind {
         Declared::EXPAND => MigrationKind::Expand,
         Declared::CONTRACT => MigrationKind::Contract,
         Declared(other) => {
-            return Err(Refusal::Invalid {
+            return Err(Box::new(Refusal::Invalid {
                 name: declared.name.to_string(),
                 why: format!("found kind {other}, expected 1 (expand) or 2 (contract); the module was built for a newer host"),
-            });
+            }));
         }
     };
     let statements = match dialect {

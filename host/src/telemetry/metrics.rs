@@ -130,19 +130,16 @@ impl Metrics {
 
     /// A counter of the host's own, whose names begin with `wharf_`; to be kept and incremented. What is labelled by module
     /// counts for the host, not for the module's limit of series.
-    #[must_use]
     pub fn own_counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
         self.counter(key(name, labels))
     }
 
     /// A gauge of the host itself.
-    #[must_use]
     pub fn own_gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
         self.gauge(key(name, labels))
     }
 
     /// A histogram of the host itself.
-    #[must_use]
     pub fn own_histogram(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
         self.histogram(key(name, labels))
     }

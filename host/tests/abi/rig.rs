@@ -11,7 +11,7 @@ use wharf_host::modules::mesh::Mesh;
 use wharf_host::modules::open::{Image, OpenError, Opening, open};
 use wharf_host::modules::standing::{Limits, Standing, Who};
 use wharf_host::security::PublicOnly;
-use wharf_host::services::{Provider, Shared, Spans};
+use wharf_host::services::{Backends, Provider, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{LogControl, LogSink, Metrics, ModuleLog};
 use wharf_manifest::Manifest;
 use wharf_plugin_api::Fault;
@@ -51,14 +51,17 @@ pub(crate) async fn module_of(image: &Image) -> ModuleRef {
 
 fn shared() -> Shared {
     let (sink, _) = LogSink::capture();
+    let (mut backends, metrics) = (Backends::in_memory(), Metrics::new().unwrap());
+    let work = Work::on(&mut backends, "test", &metrics, WorkSettings::default());
     Shared {
         node: "test".to_owned(),
         log: ModuleLog::new(LogControl::new("trace").unwrap(), sink),
         spans: Arc::new(Spans::default()),
-        metrics: Metrics::new().unwrap(),
+        metrics,
         channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(PublicOnly))),
         error_sinks: Vec::new(),
-        backends: wharf_host::services::Backends::in_memory(),
+        backends,
+        work,
         runtime: tokio::runtime::Handle::current(),
     }
 }

@@ -143,7 +143,6 @@ impl TestHost {
     }
 
     /// What was published and what became of it.
-    #[must_use]
     pub fn events(&self) -> Events<'_> {
         Events::new(&self.host)
     }

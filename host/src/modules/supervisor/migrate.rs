@@ -19,7 +19,9 @@ const SILENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 impl Supervisor {
     /// Runs the migrations that are due. No code of the module runs meanwhile.
     pub(super) async fn migrate(&self, instance: &Arc<Instance>) -> Result<(), Finding> {
-        let Some(migrator) = migrator(instance)? else { return Ok(()) };
+        let Some(migrator) = migrator(instance).map_err(|finding| *finding)? else {
+            return Ok(());
+        };
         let who = &instance.standing.who;
         let older = self.older_is_alive(instance).await.map_err(|error| {
             Finding::new(
@@ -123,23 +125,23 @@ impl Supervisor {
     }
 }
 
-fn migrator(instance: &Arc<Instance>) -> Result<Option<Migrator>, Finding> {
+fn migrator(instance: &Arc<Instance>) -> Result<Option<Migrator>, Box<Finding>> {
     let who = &instance.standing.who;
     if instance.migrations.migrations.is_empty() && instance.space().is_none() {
         return Ok(None);
     }
     let Some(space) = instance.space() else {
-        return Err(Finding::new(
+        return Err(Box::new(Finding::new(
             &kind::MIGRATION_REFUSED,
             format!(
                 "{} declares migrations and has no database; add `database = 1` under [services] in wharf.toml",
                 who.module
             ),
-        ));
+        )));
     };
     Migrator::new(space, &who.module, &who.version, &instance.migrations)
         .map(Some)
-        .map_err(|error| finding(&error))
+        .map_err(|error| Box::new(finding(&error)))
 }
 
 fn finding(error: &MigrationError) -> Finding {

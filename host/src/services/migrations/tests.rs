@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::infra::database::SqliteSpaces;
-use crate::ports::database::Databases;
+use crate::services::Backends;
 
 fn declared(name: &str, kind: Declared, sql: &[&str]) -> DeclaredMigration {
     let statements: Vec<_> = sql.iter().map(|sql| (*sql).into()).collect();
@@ -31,7 +30,7 @@ async fn tables(space: &Arc<dyn Space>) -> Vec<String> {
 
 #[tokio::test]
 async fn migrations_run_once_and_are_remembered() {
-    let databases = SqliteSpaces::in_memory();
+    let databases = Backends::in_memory().databases;
     let space = databases.space("m").await.unwrap();
     let list = [
         declared("1", Declared::EXPAND, &["CREATE TABLE a (x INTEGER)", "CREATE INDEX i ON a (x)"]),
@@ -55,7 +54,7 @@ async fn migrations_run_once_and_are_remembered() {
 
 #[tokio::test]
 async fn a_run_that_fails_leaves_nothing_and_names_the_statement() {
-    let databases = SqliteSpaces::in_memory();
+    let databases = Backends::in_memory().databases;
     let space = databases.space("m").await.unwrap();
     let list = [
         declared("1", Declared::EXPAND, &["CREATE TABLE a (x INTEGER)"]),
@@ -78,7 +77,7 @@ async fn a_run_that_fails_leaves_nothing_and_names_the_statement() {
 
 #[tokio::test]
 async fn two_at_once_run_them_once() {
-    let databases = SqliteSpaces::in_memory();
+    let databases = Backends::in_memory().databases;
     let space = databases.space("m").await.unwrap();
     let list = [declared("1", Declared::EXPAND, &["CREATE TABLE a (x INTEGER)"])];
     let (one, other) = (migrator(&space, "1.0.0", &list), migrator(&space, "1.0.0", &list));
@@ -89,7 +88,7 @@ async fn two_at_once_run_them_once() {
 
 #[tokio::test]
 async fn a_kind_of_a_newer_host_is_refused() {
-    let space = SqliteSpaces::in_memory().space("m").await.unwrap();
+    let space = Backends::in_memory().databases.space("m").await.unwrap();
     let export = MigrationsExport {
         migrations: vec![declared("1", Declared(9), &["SELECT 1"])].into(),
     };

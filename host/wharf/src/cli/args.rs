@@ -40,12 +40,12 @@ pub(crate) enum Command {
     Routes,
     /// Show and run the migrations of modules
     Migrate(MigrateArgs),
-    /// Show the database spaces of modules
-    Db(DbArgs),
     /// Show events and what became of them; try, replay and delete deliveries
     Events(EventsArgs),
     /// Show, run and pause jobs
     Jobs(JobsArgs),
+    /// Show the database spaces of modules
+    Db(DbArgs),
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
     /// Show the mail of modules, and try dead ones again

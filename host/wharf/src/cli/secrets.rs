@@ -93,7 +93,8 @@ fn read_value(from: &mut impl Read, is_terminal: bool) -> Result<SecretBytes, Fa
             "`wharf secrets set MODULE NAME < FILE`",
         ));
     }
-    let mut bytes = Vec::with_capacity(1_024);
+    // Room for all of it: growing would leave copies behind.
+    let mut bytes = Vec::with_capacity(LONGEST + 64);
     let read = from.take(LONGEST as u64 + 2).read_to_end(&mut bytes);
     let value = SecretBytes::new(bytes).without_line_end();
     read.map_err(|error| Failure::failed("cannot read standard input", &error.to_string(), ""))?;
@@ -104,8 +105,11 @@ fn read_value(from: &mut impl Read, is_terminal: bool) -> Result<SecretBytes, Fa
     Ok(value)
 }
 
+/// What it is, the word, and whether that is one.
+type Rule<'a> = (&'a str, &'a str, fn(&str) -> bool);
+
 fn check_names(module: &str, name: &str) -> Result<(), Failure> {
-    let rules: [(&str, &str, fn(&str) -> bool); 2] = [
+    let rules: [Rule<'_>; 2] = [
         ("module", module, wharf_manifest::is_module_id),
         ("name", name, wharf_manifest::is_secret_name),
     ];

