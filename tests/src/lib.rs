@@ -16,10 +16,10 @@
 mod artifacts;
 pub mod backends;
 mod client;
-pub mod guestbook;
 mod process;
 mod server;
 mod trace;
+pub mod visitors;
 mod workspace;
 
 pub use artifacts::{install, libraries, library, wharf_binary};

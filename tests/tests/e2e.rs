@@ -12,7 +12,6 @@ mod e2e {
 
     mod enabling;
     mod failpoints;
-    mod guestbook;
     mod lifecycle;
     mod logs;
     mod nodes;
@@ -24,4 +23,5 @@ mod e2e {
     mod streams;
     mod stuck;
     mod untouched;
+    mod visitors;
 }

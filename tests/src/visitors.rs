@@ -16,7 +16,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 pub fn start(config: &str, environment: &[(&str, &str)]) -> TestServer {
     let salt = [("WHARF_SECRET__GUESTBOOK__SALT", "a pinch of salt")];
     TestServer::start(ServerOptions {
-        modules: &["guestbook"],
+        modules: &["visitors"],
         config,
         environment: &[environment, &salt].concat(),
         ..ServerOptions::default()
@@ -29,7 +29,7 @@ pub fn start(config: &str, environment: &[(&str, &str)]) -> TestServer {
 /// When it is not taken.
 pub fn sign(server: &TestServer, name: &str) -> i64 {
     let entry = json!({ "name": name, "text": format!("{name} was here"), "email": format!("{name}@example.org") });
-    let answer = server.send("POST", "/guestbook/entries", &[JSON], entry.to_string().as_bytes());
+    let answer = server.send("POST", "/visitors/entries", &[JSON], entry.to_string().as_bytes());
     assert_eq!(answer.status, 201, "{answer:?}\nwharf printed:\n{}", server.process().output());
     number_of(&answer.json())
 }
@@ -41,7 +41,7 @@ pub fn sign(server: &TestServer, name: &str) -> i64 {
 pub fn wait_for_tally(server: &TestServer, expected: i64) {
     let mut last = Value::Null;
     let seen = until(SOON, || {
-        last = server.get("/guestbook/tally").json();
+        last = server.get("/visitors/tally").json();
         (last.get("signed") == Some(&expected.into())).then_some(())
     });
     assert!(
@@ -71,7 +71,7 @@ pub fn drive(server: &mut TestServer) {
 
     let asked = |guest: &str| {
         let body = json!({ "guest": guest }).to_string();
-        server.send("POST", "/guestbook/forget", &[JSON], body.as_bytes())
+        server.send("POST", "/visitors/forget", &[JSON], body.as_bytes())
     };
     assert_eq!(asked("guest7@example.org").status, 202);
     let gone = until(SOON, || (pages(server) == 29).then_some(()));
@@ -80,9 +80,9 @@ pub fn drive(server: &mut TestServer) {
         "the guest was not forgotten; wharf printed:\n{}",
         server.process().output()
     );
-    assert_eq!(server.get("/guestbook/entries/8").status, 404);
+    assert_eq!(server.get("/visitors/entries/8").status, 404);
 
-    let ran = server.wharf(&["jobs", "run", "guestbook", "digest"]);
+    let ran = server.wharf(&["jobs", "run", "visitors", "digest"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let dead = server.wharf(&["events", "list", "--state", "dead", "--json"]);
     assert_eq!(dead.code, 0, "{dead:?}");
@@ -96,7 +96,7 @@ fn number_of(entry: &Value) -> i64 {
 fn pages(server: &TestServer) -> usize {
     let (mut after, mut count) = (0, 0);
     loop {
-        let page = server.get(&format!("/guestbook/entries?after={after}&limit=7"));
+        let page = server.get(&format!("/visitors/entries?after={after}&limit=7"));
         assert_eq!(page.status, 200, "{page:?}\nwharf printed:\n{}", server.process().output());
         let page = page.json();
         let entries = page.as_array().expect("a page is a list");

@@ -19,15 +19,15 @@ pub use book::{Book, NewEntry};
 pub use config::Config;
 pub use entry::Model as Entry;
 
-export_module!(Guestbook);
+export_module!(Visitors);
 
 /// The module.
 #[derive(Clone)]
-pub struct Guestbook {
+pub struct Visitors {
     book: Book,
 }
 
-impl Module for Guestbook {
+impl Module for Visitors {
     type Config = Config;
 
     async fn init(ctx: Context, config: Config) -> Result<Self, Error> {
@@ -68,7 +68,7 @@ impl Module for Guestbook {
     }
 }
 
-impl Guestbook {
+impl Visitors {
     pub(crate) fn book(self: &Arc<Self>) -> &Book {
         &self.book
     }

@@ -1,4 +1,4 @@
-//! The section `[modules.guestbook]` of the host's configuration.
+//! The section `[modules.visitors]` of the host's configuration.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

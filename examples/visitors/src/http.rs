@@ -1,4 +1,4 @@
-//! The routes, below `/guestbook`.
+//! The routes, below `/visitors`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use wharf_sdk::services::blobs::Blob;
 use wharf_sdk::{FaultCode, Problem, Result, Routes, get, post};
 
 use crate::book::NewEntry;
-use crate::{Entry, Guestbook};
+use crate::{Entry, Visitors};
 
 const MOST: u64 = 200;
 
@@ -55,7 +55,7 @@ struct Asked {
     run: Option<String>,
 }
 
-pub(crate) fn routes() -> Routes<Guestbook> {
+pub(crate) fn routes() -> Routes<Visitors> {
     Routes::new()
         .route("/entries", get(list).post(sign))
         .public()
@@ -69,7 +69,7 @@ pub(crate) fn routes() -> Routes<Guestbook> {
         .public()
 }
 
-async fn sign(State(module): State<Arc<Guestbook>>, Json(new): Json<NewEntry>) -> Result<(StatusCode, Json<Written>)> {
+async fn sign(State(module): State<Arc<Visitors>>, Json(new): Json<NewEntry>) -> Result<(StatusCode, Json<Written>)> {
     if new.name.trim().is_empty() || new.text.len() > 4096 {
         return Err(Problem::unprocessable("an entry needs a name, and a text of at most 4096 bytes"));
     }
@@ -77,18 +77,18 @@ async fn sign(State(module): State<Arc<Guestbook>>, Json(new): Json<NewEntry>) -
     Ok((StatusCode::CREATED, Json(Written { id })))
 }
 
-async fn list(State(module): State<Arc<Guestbook>>, Query(page): Query<Page>) -> Result<Json<Vec<Entry>>> {
+async fn list(State(module): State<Arc<Visitors>>, Query(page): Query<Page>) -> Result<Json<Vec<Entry>>> {
     let page = module.book().page(page.after, page.limit.clamp(1, MOST)).await;
     Ok(Json(page.map_err(Problem::internal)?))
 }
 
-async fn show(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>) -> Result<Json<Entry>> {
+async fn show(State(module): State<Arc<Visitors>>, Path(id): Path<i64>) -> Result<Json<Entry>> {
     let entry = module.book().entry(id).await.map_err(Problem::internal)?;
     entry.map(Json).ok_or_else(|| Problem::not_found("there is no such entry"))
 }
 
 /// Streams in both directions: a picture is never in memory as a whole.
-async fn put_picture(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>, headers: HeaderMap, body: Body) -> Result<Json<Picture>> {
+async fn put_picture(State(module): State<Arc<Visitors>>, Path(id): Path<i64>, headers: HeaderMap, body: Body) -> Result<Json<Picture>> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -105,19 +105,19 @@ async fn put_picture(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>, 
     Ok(Json(Picture { bytes }))
 }
 
-async fn picture(State(module): State<Arc<Guestbook>>, Path(id): Path<i64>) -> Result<Blob> {
+async fn picture(State(module): State<Arc<Visitors>>, Path(id): Path<i64>) -> Result<Blob> {
     module.book().picture(id).await.map_err(|fault| match fault.code {
         FaultCode::NOT_FOUND => Problem::not_found("this entry has no picture"),
         _ => Problem::internal(fault),
     })
 }
 
-async fn tally(State(module): State<Arc<Guestbook>>) -> Result<Json<Tally>> {
+async fn tally(State(module): State<Arc<Visitors>>) -> Result<Json<Tally>> {
     let signed = module.book().signed().await.map_err(Problem::internal)?;
     Ok(Json(Tally { signed }))
 }
 
-async fn forget(State(module): State<Arc<Guestbook>>, Json(who): Json<Guest>) -> Result<(StatusCode, Json<Asked>)> {
+async fn forget(State(module): State<Arc<Visitors>>, Json(who): Json<Guest>) -> Result<(StatusCode, Json<Asked>)> {
     let run = module.book().ask_to_forget(&who.guest).await.map_err(Problem::internal)?;
     Ok((StatusCode::ACCEPTED, Json(Asked { run })))
 }

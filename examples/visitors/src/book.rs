@@ -69,9 +69,7 @@ impl Book {
             events: ctx.events()?,
             jobs: ctx.jobs()?,
             secrets: ctx.secrets()?,
-            entries: ctx
-                .metrics()?
-                .counter("guestbook_entries_total", "Entries that were written", &[])?,
+            entries: ctx.metrics()?.counter("visitors_entries_total", "Entries that were written", &[])?,
             config,
         })
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wharf_sdk::{Error, Event, EventContext, Handlers, JobContext, Jobs, MailTemplates, Payload, tracing};
 
-use crate::Guestbook;
+use crate::Visitors;
 
 /// Somebody signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +18,7 @@ pub struct EntrySigned {
 }
 
 impl Event for EntrySigned {
-    const TYPE: &'static str = "guestbook.entry.signed.v1";
+    const TYPE: &'static str = "visitors.entry.signed.v1";
 
     fn key(&self) -> Option<String> {
         Some(self.entry.to_string())
@@ -34,11 +34,11 @@ pub struct Forget {
 
 impl Payload for Forget {}
 
-pub(crate) fn handlers() -> Handlers<Guestbook> {
+pub(crate) fn handlers() -> Handlers<Visitors> {
     Handlers::new()
         .publishes::<EntrySigned>()
-        .on::<EntrySigned>("count", Guestbook::count)
-        .on::<EntrySigned>("thank", Guestbook::thank)
+        .on::<EntrySigned>("count", Visitors::count)
+        .on::<EntrySigned>("thank", Visitors::thank)
 }
 
 pub(crate) fn templates() -> MailTemplates {
@@ -50,13 +50,13 @@ pub(crate) fn templates() -> MailTemplates {
         .file("digest.txt", "So far {{ signed }} guests signed.\n")
 }
 
-pub(crate) fn jobs() -> Jobs<Guestbook> {
+pub(crate) fn jobs() -> Jobs<Visitors> {
     Jobs::new()
-        .job("digest", Guestbook::digest)
-        .job_with::<Forget>("forget", Guestbook::forget)
+        .job("digest", Visitors::digest)
+        .job_with::<Forget>("forget", Visitors::forget)
 }
 
-impl Guestbook {
+impl Visitors {
     /// Counts in the transaction of the delivery: however often the event comes, it counts once.
     async fn count(self: Arc<Self>, _: EntrySigned, ctx: EventContext) -> Result<(), Error> {
         self.book().count_one(&ctx.tx()?).await?;
