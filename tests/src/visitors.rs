@@ -14,7 +14,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// Starts a host with the guest book; `config` and `environment` choose what it keeps its things in.
 #[must_use]
 pub fn start(config: &str, environment: &[(&str, &str)]) -> TestServer {
-    let salt = [("WHARF_SECRET__GUESTBOOK__SALT", "a pinch of salt")];
+    let salt = [("WHARF_SECRET__VISITORS__SALT", "a pinch of salt")];
     TestServer::start(ServerOptions {
         modules: &["visitors"],
         config,

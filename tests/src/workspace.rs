@@ -47,7 +47,23 @@ pub fn scratch(name: &str) -> TempDir {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).stdin(Stdio::null());
+    without_own_package(&mut command);
     command
+}
+
+/// Takes what cargo told this test about its own package out of the environment: build scripts that look at it would run
+/// again, and everything that depends on them would be built again, here and after the tests.
+pub(crate) fn without_own_package(command: &mut Command) {
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| is_about_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+}
+
+fn is_about_a_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// The folder below the target folder that holds everything tests write.
