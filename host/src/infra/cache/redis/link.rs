@@ -235,7 +235,8 @@ fn is_answer(error: &Error) -> bool {
     );
     // It is there, and of no use yet.
     is_there
-        && !["LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH"]
+        // The last is the client's own: it found no connection that is alive.
+        && !["LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "Failed to route"]
             .iter()
             .any(|word| error.details().starts_with(word))
 }
