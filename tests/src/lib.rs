@@ -25,6 +25,6 @@ mod workspace;
 pub use artifacts::{install, libraries, library, wharf_binary};
 pub use client::{Answer, open, send};
 pub use process::{Process, until};
-pub use server::{Ran, ServerOptions, TestServer};
+pub use server::{Ran, ServerOptions, TestServer, without_test_variables};
 pub use trace::mapped_executable;
 pub use workspace::{metadata, root, scratch};

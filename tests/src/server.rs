@@ -235,6 +235,7 @@ impl TestServer {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(wharf_binary());
+        without_test_variables(&mut command);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -357,6 +358,13 @@ impl TestServer {
     pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
         self.process.signal("TERM");
         self.process.wait(limit)
+    }
+}
+
+/// Tests are told in `WHARF_TEST_...` where servers are; a host would take them for settings it does not know.
+pub fn without_test_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WHARF_TEST_")) {
+        command.env_remove(name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kernel's word that looking at a library maps none of it as code.
 
-use wharf_tests::{install, library, mapped_executable, scratch, wharf_binary};
+use wharf_tests::{install, library, mapped_executable, scratch, wharf_binary, without_test_variables};
 
 #[test]
 fn list_check_and_plan_map_no_library_as_code() {
@@ -16,6 +16,7 @@ fn list_check_and_plan_map_no_library_as_code() {
         &["modules", "plan"],
     ] {
         let mut command = std::process::Command::new(wharf_binary());
+        without_test_variables(&mut command);
         command
             .args(arguments)
             .current_dir(folder.path())
