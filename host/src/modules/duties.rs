@@ -32,7 +32,7 @@ pub(super) struct Duties {
     specs: Vec<JobSpec>,
 }
 
-/// An instance at work: it ends with [`AtWork::drain`].
+/// An instance at work: it ends when it has drained.
 #[derive(Default)]
 pub(super) struct AtWork(Mutex<Option<(EventLanes, JobLanes)>>);
 

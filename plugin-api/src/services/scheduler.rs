@@ -28,7 +28,7 @@ pub struct NewRun {
 #[sabi_trait]
 pub trait Scheduler: Send + Sync + Clone + 'static {
     /// Adds a run and gives its id; empty when `dedup` says that there is one already. `tx` as in
-    /// [`Events::publish`](super::events::Events::publish). `UNDECLARED` when the manifest does not list the job, `INVALID`
+    /// `Events::publish`. `UNDECLARED` when the manifest does not list the job, `INVALID`
     /// for a payload that is not JSON, `UNAVAILABLE` when the database does not answer.
     fn enqueue(&self, run: NewRun, tx: u64) -> FfiFuture<RString>;
 
