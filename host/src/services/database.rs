@@ -64,7 +64,6 @@ impl Inner {
     ///
     /// # Errors
     /// `NOT_FOUND` for a handle that is not this instance's, or not any more; `UNDECLARED` for a module without a database.
-    #[allow(dead_code, reason = "for the services that write in a transaction of the caller")]
     pub(crate) fn resolve_tx(&self, id: u64) -> Result<TxId, Fault> {
         let holding = self.holding().ok_or_else(|| {
             Fault::new(
@@ -79,7 +78,6 @@ impl Inner {
     }
 
     /// Lends a transaction of the host to the instance: it may use it and have savepoints in it, and not end it.
-    #[allow(dead_code, reason = "for the services that run handlers in a transaction of theirs")]
     pub(crate) fn lend_tx(&self, tx: TxId) -> Option<Loan> {
         self.holding().map(|holding| holding.handles.lend(tx))
     }
