@@ -23,6 +23,7 @@ use wharf_host::modules::inspect::{InspectRules, inspect};
 use wharf_host::modules::instance::Instance;
 use wharf_host::modules::open::{Opening, open};
 use wharf_host::modules::standing::Limits;
+use wharf_host::security::{NoRules, Principal};
 use wharf_host::services::{Channels, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{LineFormat, LogControl, LogSink, Metrics, ModuleLog};
 
@@ -77,6 +78,7 @@ impl Rig {
             spans: Arc::new(Spans::default()),
             metrics,
             channels,
+            authorizer: Arc::new(NoRules),
             error_sinks: Vec::new(),
             backends,
             runtime: runtime.handle().clone(),
@@ -166,6 +168,7 @@ pub(crate) fn call_info() -> CallInfo {
         deadline: Instant::now().checked_add(Duration::from_secs(3600)),
         deadline_is_named: false,
         caller: None,
+        principal: Principal::Anonymous,
         belongings: wharf_host::modules::belongings::Belongings::default(),
     }
 }

@@ -29,7 +29,7 @@ use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
-use crate::security::{Gatekeeper, PublicOnly};
+use crate::security::Security;
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
@@ -56,6 +56,8 @@ pub struct HostParts {
     pub backends: Backends,
     /// Carries events; without one the databases of the modules do.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Who lets calls in, and who says what callers may.
+    pub security: Security,
 }
 
 /// A host. Clones are the same host.
@@ -71,7 +73,7 @@ struct Inner {
     metrics: Metrics,
     mesh: Arc<Mesh>,
     backends: Backends,
-    gatekeeper: Arc<dyn Gatekeeper>,
+    security: Security,
     health: Health,
     config: Mutex<Arc<Config>>,
     /// Modules whose section changed and that wait for the next rescan.
@@ -85,8 +87,8 @@ impl Host {
     /// [`SupervisorError`]
     pub fn new(parts: HostParts) -> Result<Self, SupervisorError> {
         let routes = Arc::new(Routes::new());
-        let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(PublicOnly);
-        let mesh = Arc::new(Mesh::new(routes.clone(), gatekeeper.clone()));
+        let security = parts.security;
+        let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()));
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
         let work = Work::on(
@@ -102,6 +104,7 @@ impl Host {
             spans: Arc::new(Spans::default()),
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
+            authorizer: security.authorizer.clone(),
             error_sinks: parts.error_sinks,
             backends,
             work: work.clone(),
@@ -119,7 +122,7 @@ impl Host {
             metrics: parts.metrics,
             mesh,
             backends,
-            gatekeeper,
+            security,
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
             renew: Mutex::default(),
@@ -156,7 +159,7 @@ impl Host {
         let config = self.config();
         let control: Arc<dyn Control> = Arc::new(self.clone());
         Gateway::new(self.0.routes.clone())
-            .with_gatekeeper(self.0.gatekeeper.clone())
+            .with_gatekeeper(self.0.security.gatekeeper.clone())
             .with_limits(settings::limits(&config))
             .with_trusted_proxies(settings::proxies(&config))
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))

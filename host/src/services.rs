@@ -41,6 +41,7 @@ pub use spans::Spans;
 pub use work::{Work, WorkSettings};
 
 use crate::modules::standing::Standing;
+use crate::security::{Authorizer, Principal};
 use crate::telemetry::{Metrics, ModuleLog};
 
 /// What all instances of a host share.
@@ -56,6 +57,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// The way to other modules.
     pub channels: Arc<dyn Channels>,
+    /// Says what callers may.
+    pub authorizer: Arc<dyn Authorizer>,
     /// Where reports of failures go, beside the log and a counter.
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
     /// The outside systems behind the core services.
@@ -73,6 +76,8 @@ pub struct Provider(Arc<Inner>);
 struct Inner {
     standing: Arc<Standing>,
     manifest: Arc<Manifest>,
+    /// The module in its own name, with what its manifest asks for.
+    own: Principal,
     /// The module's config section as JSON.
     section: String,
     shared: Shared,
@@ -84,6 +89,13 @@ struct Inner {
     templates: notifier::Given,
 }
 
+impl Inner {
+    /// The module in its own name.
+    fn own_principal(&self) -> Principal {
+        self.own.clone()
+    }
+}
+
 impl Provider {
     /// For one instance, with its config section.
     #[must_use]
@@ -92,6 +104,7 @@ impl Provider {
         standing.set_log(shared.log.clone());
         Self(Arc::new(Inner {
             standing,
+            own: own_principal(&manifest),
             manifest,
             section,
             shared,
@@ -228,6 +241,13 @@ impl HostApi for Provider {
     fn service(&self, name: RStr<'_>, major: u16, room: Room<'_>) -> RResult<(), Fault> {
         guard(|| self.provide(&name, major, room)).unwrap_or_else(Err).into()
     }
+}
+
+/// A module may do to others what its manifest asks for, and to itself whatever it likes.
+fn own_principal(manifest: &Manifest) -> Principal {
+    let asked = manifest.modules.values().flat_map(|required| required.permissions.iter().cloned());
+    let own = std::iter::once(format!("{}.*", manifest.id));
+    Principal::module(&manifest.id, asked.chain(own).collect())
 }
 
 fn stopped() -> Fault {

@@ -102,6 +102,10 @@ pub struct ModuleRequirement {
     /// Whether the module runs without it.
     #[serde(default)]
     pub optional: bool,
+    /// Permissions of it that the module needs when it calls in its own name; `*` stands for any text. Whoever lets the module
+    /// run grants them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
 }
 
 /// The HTTP side of a module.

@@ -10,9 +10,13 @@
 //! assert_eq!(policy.kind, Some(Kind::Require("blog.post.write".into())));
 //! ```
 
+pub mod audit;
+pub mod auth;
+pub mod authz;
 #[cfg(feature = "codegen")]
 pub mod codegen;
 pub mod host;
+pub mod identity;
 pub mod options;
 
 /// Encoded `FileDescriptorSet` of every API in this crate, with everything they import.
@@ -21,6 +25,13 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
 /// The `.proto` files of this crate, as (name to import, text). They are what an `import "wharf/..."`
 /// line in a module's own file resolves to.
 pub const PROTO_FILES: &[(&str, &str)] = &[
+    ("wharf/audit/v1/audit.proto", include_str!("../wharf/audit/v1/audit.proto")),
+    ("wharf/auth/v1/sources.proto", include_str!("../wharf/auth/v1/sources.proto")),
+    ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
+    (
+        "wharf/identity/v1/credentials.proto",
+        include_str!("../wharf/identity/v1/credentials.proto"),
+    ),
     ("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto")),
 ];

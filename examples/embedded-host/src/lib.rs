@@ -15,6 +15,7 @@ use wharf_host::http::server::{Listener, Server};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
 use wharf_host::ports::state::MemoryState;
+use wharf_host::security::Security;
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 /// How long requests and modules may take to end.
@@ -71,6 +72,7 @@ pub async fn start(address: SocketAddr, data: PathBuf) -> Result<Running, StartE
         error_sinks: Vec::new(),
         backends: wharf_host::services::Backends::in_memory(),
         transport: None,
+        security: Security::public_only(),
     })?;
     // Listening before the modules run: whoever connects now waits.
     let listener = Listener::bind(address).map_err(setup)?;

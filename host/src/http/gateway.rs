@@ -161,7 +161,7 @@ impl Gateway {
         Arc::new(Door::new(self)).handle(request, peer).await
     }
 
-    async fn answer<B>(&self, head: Parts, body: B, call: Call, record: &mut Record, wire: &mut Wire) -> Result<Response<Body>, Refusal>
+    async fn answer<B>(&self, head: Parts, body: B, mut call: Call, record: &mut Record, wire: &mut Wire) -> Result<Response<Body>, Refusal>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -192,12 +192,12 @@ impl Gateway {
         };
         record.lane = entry.lane;
         record.entry = Some(Arc::clone(&entry));
-        let principal = self.admit(&head, &entry).await?;
+        call.info.principal = self.admit(&head, &entry).await?;
         let body = self.inbound(body, &call, *wire)?;
         if *wire == Wire::Connect {
             return crate::grpc::connect::serve(self, &entry, head, body, call.info, &call.clock, call.media == Media::Json).await;
         }
-        self.call_module(entry, head, body, call, principal).await
+        self.call_module(entry, head, body, call).await
     }
 
     /// Looks the route up, and finds out in which language the client wants its errors.
@@ -367,6 +367,7 @@ impl Door {
             deadline: clock.deadline_for_module(),
             deadline_is_named: explicit.is_some(),
             caller: None,
+            principal: Principal::Anonymous,
             belongings: crate::modules::belongings::Belongings::default(),
         };
         let call = Call {

@@ -11,6 +11,7 @@ use super::belongings::Belongings;
 use crate::domain::route::Lane;
 use crate::http::body::Body;
 use crate::http::request_id::RequestId;
+use crate::security::Principal;
 
 /// What the host knows of a call beside the request itself.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct CallInfo {
     pub deadline_is_named: bool,
     /// Module that calls, for calls from module to module.
     pub caller: Option<String>,
+    /// Who is calling: from outside, or whoever the calling module acts for.
+    pub principal: Principal,
     /// What core services keep for it until it has ended.
     pub belongings: Belongings,
 }

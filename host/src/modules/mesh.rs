@@ -15,10 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::endpoint::{CallInfo, Refused, RefusedBecause, Responding};
 use crate::domain::route::Lane;
+use crate::domain::route::Policy;
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
 use crate::http::routes::{Entry, Routes};
-use crate::security::{Admission, Denial, Gatekeeper};
+use crate::security::{Authorizer, Decision, Principal, Resource};
 use crate::services::Channels;
 
 /// How often a call looks for the successor of a module that drains.
@@ -29,7 +30,7 @@ type ClientBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 /// The way between modules.
 pub struct Mesh {
     routes: Arc<Routes>,
-    gatekeeper: Arc<dyn Gatekeeper>,
+    authorizer: Arc<dyn Authorizer>,
     loopback: OnceLock<Loopback>,
 }
 
@@ -41,10 +42,10 @@ struct Loopback {
 impl Mesh {
     /// In process, until a loopback address is given.
     #[must_use]
-    pub fn new(routes: Arc<Routes>, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
+    pub fn new(routes: Arc<Routes>, authorizer: Arc<dyn Authorizer>) -> Self {
         Self {
             routes,
-            gatekeeper,
+            authorizer,
             loopback: OnceLock::new(),
         }
     }
@@ -90,17 +91,31 @@ impl Mesh {
         })
     }
 
+    /// The same policies as at the listener; the caller is who the host says it is.
+    fn admit(&self, who: &Principal, policy: &Policy) -> Result<(), (ErrorKind, String)> {
+        let known = || match who {
+            Principal::Anonymous => Err((ErrorKind::Unauthenticated, "this method needs a caller who is known".to_owned())),
+            Principal::Known(_) => Ok(()),
+        };
+        match policy {
+            Policy::Public => Ok(()),
+            Policy::Authenticated => known(),
+            Policy::Require(permission) => {
+                known()?;
+                match self.authorizer.check(who, permission, Resource::default()) {
+                    Decision::Allow => Ok(()),
+                    Decision::Deny => Err((ErrorKind::Forbidden, format!("{} does not hold {permission}", who.subject()))),
+                    Decision::Unknown => Err((ErrorKind::Unavailable, "the rules are not known at this moment".to_owned())),
+                }
+            }
+        }
+    }
+
     fn enter(&self, module: &str, mut request: Request<Body>, info: &CallInfo) -> Result<Responding, (ErrorKind, String)> {
         for _ in 0..LOOKS {
             let entry = self.find(module, request.uri().path())?;
-            let (parts, body) = request.into_parts();
-            match self.gatekeeper.admit(&parts, &entry.policy) {
-                Admission::Now(Ok(_)) => {}
-                Admission::Now(Err(Denial::Unauthenticated { detail })) => return Err((ErrorKind::Unauthenticated, detail)),
-                Admission::Now(Err(Denial::Forbidden { detail })) => return Err((ErrorKind::Forbidden, detail)),
-                Admission::Later(_) => return Err((ErrorKind::Unavailable, "the policy cannot be decided at once".to_owned())),
-            }
-            let Refused { request: back, because } = match entry.endpoint.call(Lane::Grpc, Request::from_parts(parts, body), info.clone()) {
+            self.admit(&info.principal, &entry.policy)?;
+            let Refused { request: back, because } = match entry.endpoint.call(Lane::Grpc, request, info.clone()) {
                 Ok(responding) => return Ok(responding),
                 Err(refused) => *refused,
             };

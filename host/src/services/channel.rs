@@ -19,6 +19,7 @@ use crate::http::request_id::{RequestId, random_u64};
 use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::{CallInfo, Responding};
+use crate::security::Principal;
 
 /// The way to other modules.
 pub trait Channels: Send + Sync + 'static {
@@ -115,6 +116,15 @@ impl Serve for Outlet {
 }
 
 impl Outlet {
+    /// In the caller's name: whoever the call that runs on this thread came from. In its own: the module, with what its
+    /// manifest asks for.
+    fn principal(&self) -> Principal {
+        if self.behalf == Behalf::OWN {
+            return self.inner.own_principal();
+        }
+        current::with(|_, call| call.map(|call| call.principal.clone())).unwrap_or_default()
+    }
+
     /// What travels: the caller's request id and trace, the smaller of both deadlines. In its own name a module starts a
     /// request of its own, within the same trace.
     fn info(&self, context: &Context) -> CallInfo {
@@ -137,6 +147,7 @@ impl Outlet {
             },
             deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
+            principal: self.principal(),
             belongings: Belongings::default(),
         }
     }

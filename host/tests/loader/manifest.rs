@@ -166,6 +166,7 @@ fn the_rules_an_author_meets_hold_on_the_host_too() {
                 wharf_manifest::ModuleRequirement {
                     version: "*".parse().unwrap(),
                     optional: false,
+                    permissions: Vec::new(),
                 },
             ))
         }),

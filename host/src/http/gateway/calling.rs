@@ -13,24 +13,13 @@ use crate::http::body::Body;
 use crate::http::problem::ErrorKind;
 use crate::http::routes::{Entry, Found};
 use crate::modules::endpoint::{CallInfo, Refused, RefusedBecause, Responding};
-use crate::security::Principal;
 
 /// How often a request looks for the successor of a module that drains. A swap comes before the drain, so the
 /// first look finds it; more are needed only when one swap follows another.
 const LOOKS: usize = 8;
 
 impl Gateway {
-    pub(super) async fn call_module(
-        &self,
-        entry: Arc<Entry>,
-        mut head: Parts,
-        body: Body,
-        call: Call,
-        principal: Principal,
-    ) -> Result<Response<Body>, Refusal> {
-        if principal != Principal::Anonymous {
-            head.extensions.insert(principal);
-        }
+    pub(super) async fn call_module(&self, entry: Arc<Entry>, mut head: Parts, body: Body, call: Call) -> Result<Response<Body>, Refusal> {
         if entry.lane == Lane::Http {
             target::strip(&mut head, &entry.prefix).ok_or_else(bad_target)?;
         }

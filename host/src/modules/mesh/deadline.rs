@@ -110,6 +110,7 @@ mod tests {
             deadline: left.map(|left| Instant::now() + left),
             deadline_is_named,
             caller: None,
+            principal: crate::security::Principal::Anonymous,
             belongings: crate::modules::belongings::Belongings::default(),
         }
     }

@@ -21,7 +21,7 @@ use wharf_host::modules::place::{Folder, PlaceRules, PrivateFolder};
 use wharf_host::modules::standing::Limits;
 use wharf_host::modules::trust::{TrustMode, TrustPolicy};
 use wharf_host::modules::verify::{Candidate, VerifyContext};
-use wharf_host::security::PublicOnly;
+use wharf_host::security::{NoRules, Principal};
 use wharf_host::services::{Backends, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{Captured, LogControl, LogSink, Metrics, ModuleLog};
 use wharf_testing::Body;
@@ -75,7 +75,8 @@ fn shared(sink: LogSink) -> Shared {
         log: ModuleLog::new(LogControl::new("trace").unwrap(), sink),
         spans: Arc::new(Spans::default()),
         metrics,
-        channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(PublicOnly))),
+        channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(NoRules))),
+        authorizer: Arc::new(NoRules),
         error_sinks: Vec::new(),
         backends,
         runtime: tokio::runtime::Handle::current(),
@@ -92,6 +93,7 @@ async fn greet(instance: &Arc<Instance>, name: &str) -> (RequestId, String) {
         deadline: None,
         deadline_is_named: false,
         caller: None,
+        principal: Principal::Anonymous,
         belongings: wharf_host::modules::belongings::Belongings::default(),
     };
     let id = info.request_id;

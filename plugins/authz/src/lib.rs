@@ -1,0 +1,1 @@
+//! Roles and rules, edited with casbin: a core module, linked into the host by default.
