@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wharf_tests::{ServerOptions, TestServer, root, send, until, visitors};
+use wharf_tests::{ServerOptions, TestServer, library, root, send, until, visitors};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const WORK: i64 = 12;
@@ -20,6 +20,8 @@ enum Case {
     Bills,
     /// Mails of the guest book: each guest is thanked, and a mail that comes again is the same one.
     Mails,
+    /// Tables of a module that has just come.
+    Tables,
     /// Killed by the test in this file.
     By(&'static str),
 }
@@ -39,6 +41,8 @@ const CASES: &[(&str, Case)] = &[
     ("mail.queued", Case::Mails),
     ("mail.sending", Case::Mails),
     ("mail.sent", Case::Mails),
+    ("migrations.written", Case::Tables),
+    ("migrations.committed", Case::Tables),
     ("secrets.sealed", Case::By("tests/tests/e2e/secrets.rs")),
 ];
 
@@ -79,6 +83,7 @@ fn nothing_committed_is_lost_and_no_effect_happens_twice_wherever_the_host_is_ki
             Case::Orders => orders(place),
             Case::Bills => bills(place),
             Case::Mails => mails(place),
+            Case::Tables => tables(place),
             Case::By(_) => {}
         }
     }
@@ -184,6 +189,26 @@ fn mails(place: &str) {
             .collect();
         assert_eq!(ids.len(), 1, "{place}: {guest} got different mails: {ids:?}");
     }
+}
+
+fn tables(place: &str) {
+    let failpoint = format!("{place}=kill");
+    let mut server = TestServer::start(ServerOptions {
+        modules: &["hello_module"],
+        environment: &[("WHARF_FAILPOINT", &failpoint), visitors::SALT],
+        ..ServerOptions::default()
+    });
+    server.install(&library("visitors"));
+    server.restart_killed(&[visitors::SALT], LIMIT);
+    visitors::sign(&server, "guest");
+    visitors::wait_for_tally(&server, 1);
+    let ran = server.wharf(&["migrate", "status", "--json"]);
+    assert_eq!(ran.code, 0, "{place}: {ran:?}");
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| row["state"] == "applied"),
+        "{place}: {rows:?}"
+    );
 }
 
 fn maildir(folder: &Path) -> Vec<String> {
