@@ -6,6 +6,7 @@
 pub mod authorizer;
 pub mod gatekeeper;
 pub mod principal;
+pub mod rules;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub use authorizer::{Authorizer, Decision, Explanation, NoRules, Resource, Rows, Scope};
 pub use gatekeeper::{Admission, Denial, Gatekeeper, PublicOnly};
 pub use principal::{About, Identity, Kind, Principal};
+pub use rules::{RuleSet, Rules};
 
 /// Who lets calls in, and who says what callers may.
 #[derive(Clone)]
