@@ -16,6 +16,7 @@ use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus, State};
+use crate::grpc::connect::Calls;
 use crate::grpc::health::Health;
 use crate::grpc::surfaces::Surfaces;
 use crate::http::gateway::{Gateway, Limits, TrustedProxies};
@@ -188,6 +189,12 @@ impl Host {
             .with_local(Arc::new(
                 Surfaces::new(&self.0.routes, self.0.health.clone()).with_status(Arc::new(self.clone())),
             ))
+    }
+
+    /// Calls of the host itself to gRPC methods of its modules.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        Calls::new(self.0.routes.clone(), self.0.mesh.clone())
     }
 
     /// Sends calls between modules over a socket of this host (`channel.mode = "loopback"`).

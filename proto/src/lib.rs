@@ -27,6 +27,9 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
 pub const PROTO_FILES: &[(&str, &str)] = &[
     ("wharf/audit/v1/audit.proto", include_str!("../wharf/audit/v1/audit.proto")),
     ("wharf/audit/v1/records.proto", include_str!("../wharf/audit/v1/records.proto")),
+    ("wharf/auth/v1/api_keys.proto", include_str!("../wharf/auth/v1/api_keys.proto")),
+    ("wharf/auth/v1/clients.proto", include_str!("../wharf/auth/v1/clients.proto")),
+    ("wharf/auth/v1/sessions.proto", include_str!("../wharf/auth/v1/sessions.proto")),
     ("wharf/auth/v1/sources.proto", include_str!("../wharf/auth/v1/sources.proto")),
     ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),

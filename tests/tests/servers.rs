@@ -11,3 +11,5 @@ mod protos;
 mod trace;
 #[path = "servers/untouched.rs"]
 mod untouched;
+#[path = "servers/visitors.rs"]
+mod visitors;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use wharf_host::admin::{AdminParts, AdminSocket, mail_router, router, serve_admin, work_router};
+use wharf_host::admin::{AdminParts, AdminSocket, call_router, mail_router, router, serve_admin, work_router};
 use wharf_host::config::{Config, LoadOptions, LogFormat};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
@@ -96,6 +96,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     let admin = tokio::spawn(serve_admin(
         socket,
         router(admin)
+            .merge(call_router(host.calls()))
             .merge(mail_router(host.work().mail.clone()))
             .merge(work_router(host.work().clone())),
         stopped(stopping.clone()),
