@@ -46,7 +46,10 @@ pub const PROTO_FILES: &[(&str, &str)] = &[
         "wharf/identity/v1/service_accounts.proto",
         include_str!("../wharf/identity/v1/service_accounts.proto"),
     ),
-    ("wharf/identity/v1/tenants.proto", include_str!("../wharf/identity/v1/tenants.proto")),
+    (
+        "wharf/identity/v1/tenants.proto",
+        include_str!("../wharf/identity/v1/tenants.proto"),
+    ),
     ("wharf/identity/v1/users.proto", include_str!("../wharf/identity/v1/users.proto")),
     ("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto")),
 ];
