@@ -32,6 +32,9 @@ impl Narrowed {
     fn condition(&self, backend: DbBackend, owner: &Expr, name: &Expr) -> Condition {
         let set = |rows: &Rows| one_of(rows, &self.subject, backend, owner, name);
         let mut condition = Condition::all();
+        if self.deny.all {
+            return condition.add(nothing());
+        }
         if !self.allow.all {
             condition = condition.add(set(&self.allow));
         }
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn all_is_no_condition_and_none_no_row() {
-        let everything = r#"SELECT "id" FROM "post""#;
+        let everything = r#"SELECT "id" FROM "post" WHERE TRUE"#;
         assert_eq!(sql(&Scope::All), [everything, everything]);
         for none in [Scope::None, some(Rows::default(), Rows::default())] {
             assert!(sql(&none).iter().all(|sql| sql.ends_with("WHERE 1 = 0")), "{none:?}");
@@ -149,9 +152,8 @@ mod tests {
             all: true,
             ..Rows::default()
         };
-        let allowed = sql(&some(all.clone(), Rows::default()));
-        assert!(allowed.iter().all(|sql| sql.ends_with("WHERE TRUE")), "{allowed:?}");
+        assert_eq!(sql(&some(all.clone(), Rows::default())), [everything, everything]);
         let denied = sql(&some(all.clone(), all));
-        assert!(denied.iter().all(|sql| sql.contains("NOT")), "{denied:?}");
+        assert!(denied.iter().all(|sql| sql.ends_with("WHERE 1 = 0")), "{denied:?}");
     }
 }
