@@ -3,12 +3,14 @@
 //! Whoever can open the socket can do everything with the host, so the folder is 0700, the socket 0600, and the peer
 //! must be this user or root.
 
+mod call;
 mod mail;
 mod problem;
 mod router;
 mod socket;
 mod work;
 
+pub use call::call_router;
 pub use mail::mail_router;
 pub use problem::Problem;
 pub use router::{AdminParts, LogDirectives, router};

@@ -61,7 +61,9 @@ impl Problem {
             return response;
         }
         if kind == ErrorKind::Unauthenticated {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wharf\""));
         }
         if let Some(seconds) = kind.row().retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -88,6 +90,11 @@ pub fn write_grpc_status(headers: &mut HeaderMap, code: i32, message: &str) {
     {
         headers.insert(GRPC_MESSAGE, value);
     }
+}
+
+/// A gRPC status in the words of the Connect specification: `not_found`.
+pub(crate) fn grpc_name(code: i32) -> &'static str {
+    kinds::connect_code(code).0
 }
 
 /// A Connect error body with the status of the Connect specification. `details` are `(type, bytes)`.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use wharf_proto::authz::matches;
+
 use super::principal::{Kind, Principal};
 
 /// What something is done to.
@@ -67,8 +69,33 @@ pub trait Authorizer: Send + Sync + 'static {
     /// On which rows they may. `None`: the rules are not known.
     fn scope(&self, who: &Principal, permission: &str) -> Option<Scope>;
 
+    /// Whether they may on any row at all. Routes and methods ask this: which rows, the module asks with [`Authorizer::scope`].
+    fn holds(&self, who: &Principal, permission: &str) -> Decision {
+        match self.scope(who, permission) {
+            None => Decision::Unknown,
+            Some(scope) if scope.is_empty() => Decision::Deny,
+            Some(_) => Decision::Allow,
+        }
+    }
+
     /// Why they may or may not.
     fn explain(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Explanation;
+}
+
+impl Scope {
+    /// Whether no row can be in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deny.all || self.allow.is_empty()
+    }
+}
+
+impl Rows {
+    /// Whether no row can be in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && !self.own && self.names.is_empty() && self.globs.is_empty()
+    }
 }
 
 /// Knows no rules: the host and what manifests grant, and nothing else.
@@ -110,24 +137,6 @@ pub fn built_in(who: &Principal, permission: &str) -> Option<Decision> {
         Some(scopes) if !scopes.iter().any(|glob| matches(glob, permission)) => Some(Decision::Deny),
         _ => None,
     }
-}
-
-/// Whether `text` matches `glob`, in which `*` stands for any text, none too. Nothing else is special.
-#[must_use]
-pub fn matches(glob: &str, text: &str) -> bool {
-    let Some((start, rest)) = glob.split_once('*') else {
-        return glob == text;
-    };
-    let Some(mut text) = text.strip_prefix(start) else {
-        return false;
-    };
-    let mut rest = rest;
-    while let Some((middle, further)) = rest.split_once('*') {
-        let Some(place) = text.find(middle) else { return false };
-        text = text.get(place + middle.len()..).unwrap_or_default();
-        rest = further;
-    }
-    text.len() >= rest.len() && text.ends_with(rest)
 }
 
 impl fmt::Display for Decision {
