@@ -39,7 +39,10 @@ pub(crate) fn routes() -> Routes<Auth> {
 
 /// Where a request came from, as sessions show it.
 fn origin(call: &Call, headers: &HeaderMap) -> Origin {
-    let agent = headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(axum::http::header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
     Origin {
         address: call.peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
         user_agent: agent.chars().filter(|c| !c.is_control()).take(200).collect(),
