@@ -23,9 +23,9 @@ pub use error::{ConfigError, Problem};
 pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
-    Admin, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Database, Errors, Events, Http, Log, LogFormat, Mail, MailTransport,
-    Management, Node, Plugins, Quarantine, S3, Scheduler, Secrets, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability,
-    SpaceRoles, Spaces, Tls,
+    Admin, Audit, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Cors, Database, Errors, Events, Frames, Headers, Http, Log, LogFormat,
+    Mail, MailTransport, Management, Node, OnFailure, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler, Secrets, Security,
+    Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls,
 };
 pub use units::{ByteSize, Network, Period, Secret};
 
@@ -91,6 +91,15 @@ pub struct Config {
     /// Where reports of failures go, beside the log.
     #[serde(default)]
     pub errors: Errors,
+    /// How callers are checked.
+    #[serde(default)]
+    pub security: Security,
+    /// How often callers may call.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+    /// What the host itself writes to the audit log.
+    #[serde(default)]
+    pub audit: Audit,
     /// One section a module, by id; checked against the schema in the module's manifest, not here.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Map<String, serde_json::Value>>")]
@@ -211,6 +220,9 @@ impl Default for Config {
             signals: Signals::default(),
             secrets: Secrets::default(),
             errors: Errors::default(),
+            security: Security::default(),
+            rate_limits: RateLimits::default(),
+            audit: Audit::default(),
             modules: BTreeMap::new(),
             settings: Vec::new(),
             dev: false,

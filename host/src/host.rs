@@ -30,7 +30,8 @@ use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
-use crate::security::Security;
+use crate::security::sources::{Surroundings, Watching};
+use crate::security::{Security, SourceStatus};
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
@@ -75,6 +76,8 @@ struct Inner {
     mesh: Arc<Mesh>,
     backends: Backends,
     security: Security,
+    /// From start to stop.
+    watching: Mutex<Option<Watching>>,
     health: Health,
     config: Mutex<Arc<Config>>,
     /// Modules whose section changed and that wait for the next rescan.
@@ -124,6 +127,7 @@ impl Host {
             mesh,
             backends,
             security,
+            watching: Mutex::default(),
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
             renew: Mutex::default(),
@@ -135,6 +139,7 @@ impl Host {
     /// # Errors
     /// When the state store does not answer. Whatever is wrong with modules is in the plan, and the others run.
     pub async fn start(&self) -> Result<Plan, ControlError> {
+        self.watch_sources();
         let plan = self.0.supervisor.start().await?;
         self.0.health.set_ready(true);
         tokio::spawn(tell_health(Arc::downgrade(&self.0)));
@@ -224,10 +229,31 @@ impl Host {
     /// Ends all modules in reverse order by the deadline. Returns those that did not end cleanly.
     pub async fn stop(&self, deadline: Instant) -> Vec<String> {
         self.set_unready();
+        // Their streams would keep the core modules from ending.
+        drop(self.0.watching.lock().unwrap_or_else(PoisonError::into_inner).take());
         let unclean = self.0.supervisor.shut_down(deadline).await;
         self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
         unclean
+    }
+
+    /// How old what the host knows of callers is; empty where it needs nobody for that.
+    #[must_use]
+    pub fn security_status(&self) -> Vec<SourceStatus> {
+        let sources = self.0.security.sources.as_ref();
+        sources.map(|sources| sources.freshness.status()).unwrap_or_default()
+    }
+
+    fn watch_sources(&self) {
+        let Some(sources) = &self.0.security.sources else { return };
+        let this = Arc::downgrade(&self.0);
+        let watching = sources.watch(&Surroundings {
+            node: self.config().node.name.clone(),
+            channels: self.0.mesh.clone(),
+            routes: self.0.routes.clone(),
+            permissions: Arc::new(move || this.upgrade().map(|inner| inner.supervisor.permissions()).unwrap_or_default()),
+        });
+        *self.0.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(watching);
     }
 
     /// Status of the node and of every module.

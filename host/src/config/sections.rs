@@ -4,6 +4,7 @@ mod blobs;
 mod cache;
 mod database;
 mod mail;
+mod security;
 mod work;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ pub use blobs::{BlobStoreKind, Blobs, S3};
 pub use cache::{Cache, Errors, Secrets, Signals};
 pub use database::{SpaceDurability, SpaceRoles, Spaces};
 pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
+pub use security::{Audit, Cors, Frames, Headers, OnFailure, RateClass, RateLimits, Security};
 pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, Secret};
@@ -99,6 +101,10 @@ pub struct Http {
     pub request_timeout: Period,
     /// Peers whose `Forwarded`, `X-Forwarded-*` and `X-Request-Id` headers are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Which pages of other origins may call.
+    pub cors: Cors,
+    /// Header fields that tell browsers to be careful.
+    pub headers: Headers,
 }
 
 /// Certificate and key.
@@ -127,6 +133,8 @@ pub struct Management {
 pub struct Admin {
     /// Path of the Unix socket. Default: `admin/wharf.sock` in `data_dir`.
     pub socket: Option<PathBuf>,
+    /// Whether the admin API is on the public listener too, below `/admin/v1`, for callers who hold its permissions.
+    pub remote: bool,
 }
 
 /// The log on standard output.
@@ -249,6 +257,8 @@ impl Default for Http {
             max_in_flight_per_module: 1_000,
             request_timeout: Period::secs(60),
             trusted_proxies: Vec::new(),
+            cors: Cors::default(),
+            headers: Headers::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The way of a request, from its head to the answer of a module.
 
+mod admit;
 mod calling;
 mod clock;
 mod glimpse;
@@ -30,10 +31,10 @@ use super::inbound::{BodyLimits, Inbound, Phase, Progress};
 use super::outbound::{OnResponse, Record, Served, ServedBody};
 use super::problem::{ErrorKind, Problem, Wire};
 use super::request_id::{RequestId, random_u64};
-use super::routes::{Entry, Found, Routes};
+use super::routes::{Found, Routes};
 use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
-use crate::security::{Admission, Denial, Gatekeeper, Principal, PublicOnly};
+use crate::security::{Gatekeeper, Principal, PublicOnly};
 
 /// `x-request-id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,7 +64,8 @@ pub struct Gateway {
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     pub(crate) detail: String,
-    pub(crate) allow: Option<HeaderValue>,
+    /// Further header fields of the answer.
+    pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The way of one connection into the gateway. Every call under way holds it, so that its connection can tell
@@ -161,7 +163,14 @@ impl Gateway {
         Arc::new(Door::new(self)).handle(request, peer).await
     }
 
-    async fn answer<B>(&self, head: Parts, body: B, mut call: Call, record: &mut Record, wire: &mut Wire) -> Result<Response<Body>, Refusal>
+    async fn answer<B>(
+        &self,
+        mut head: Parts,
+        body: B,
+        mut call: Call,
+        record: &mut Record,
+        wire: &mut Wire,
+    ) -> Result<Response<Body>, Refusal>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
@@ -183,16 +192,13 @@ impl Gateway {
                     head.method,
                     allow.to_str().unwrap_or_default()
                 );
-                return Err(Refusal {
-                    allow: Some(allow),
-                    ..Refusal::new(ErrorKind::MethodNotAllowed, detail)
-                });
+                return Err(Refusal::new(ErrorKind::MethodNotAllowed, detail).with(ALLOW, allow));
             }
             Found::Nothing => return self.local(head, body, call, *wire).await,
         };
         record.lane = entry.lane;
         record.entry = Some(Arc::clone(&entry));
-        call.info.principal = self.admit(&head, &entry).await?;
+        call.info.principal = self.admit(&mut head, &entry).await?;
         let body = self.inbound(body, &call, *wire)?;
         if *wire == Wire::Connect {
             return crate::grpc::connect::serve(self, &entry, head, body, call.info, &call.clock, call.media == Media::Json).await;
@@ -245,17 +251,6 @@ impl Gateway {
                 "this is a gRPC method, expected content-type application/grpc, application/proto or application/json",
             )),
         }
-    }
-
-    async fn admit(&self, head: &Parts, entry: &Entry) -> Result<Principal, Refusal> {
-        let decision = match self.gatekeeper.admit(head, &entry.policy) {
-            Admission::Now(decision) => decision,
-            Admission::Later(deciding) => deciding.await,
-        };
-        decision.map_err(|denial| match denial {
-            Denial::Unauthenticated { detail } => Refusal::new(ErrorKind::Unauthenticated, detail),
-            Denial::Forbidden { detail } => Refusal::new(ErrorKind::Forbidden, detail),
-        })
     }
 
     /// Puts the limits around a body. Streams of gRPC have no size or pace of their own: each message has.
@@ -399,14 +394,19 @@ impl Refusal {
         Self {
             kind,
             detail: detail.into(),
-            allow: None,
+            fields: Vec::new(),
         }
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.push((name, value));
+        self
     }
 
     fn into_response(self, request_id: &RequestId, wire: Wire) -> Response<Body> {
         let mut response = Problem::on(self.kind, &self.detail, request_id, wire);
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, allow);
+        for (name, value) in self.fields {
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -61,7 +61,9 @@ impl Problem {
             return response;
         }
         if kind == ErrorKind::Unauthenticated {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wharf\""));
         }
         if let Some(seconds) = kind.row().retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

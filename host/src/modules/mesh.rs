@@ -19,7 +19,7 @@ use crate::domain::route::Policy;
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
 use crate::http::routes::{Entry, Routes};
-use crate::security::{Authorizer, Decision, Principal, Resource};
+use crate::security::{Authorizer, Decision, Principal};
 use crate::services::Channels;
 
 /// How often a call looks for the successor of a module that drains.
@@ -102,7 +102,7 @@ impl Mesh {
             Policy::Authenticated => known(),
             Policy::Require(permission) => {
                 known()?;
-                match self.authorizer.check(who, permission, Resource::default()) {
+                match self.authorizer.holds(who, permission) {
                     Decision::Allow => Ok(()),
                     Decision::Deny => Err((ErrorKind::Forbidden, format!("{} does not hold {permission}", who.subject()))),
                     Decision::Unknown => Err((ErrorKind::Unavailable, "the rules are not known at this moment".to_owned())),

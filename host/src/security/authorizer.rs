@@ -69,8 +69,33 @@ pub trait Authorizer: Send + Sync + 'static {
     /// On which rows they may. `None`: the rules are not known.
     fn scope(&self, who: &Principal, permission: &str) -> Option<Scope>;
 
+    /// Whether they may on any row at all. Routes and methods ask this: which rows, the module asks with [`Authorizer::scope`].
+    fn holds(&self, who: &Principal, permission: &str) -> Decision {
+        match self.scope(who, permission) {
+            None => Decision::Unknown,
+            Some(scope) if scope.is_empty() => Decision::Deny,
+            Some(_) => Decision::Allow,
+        }
+    }
+
     /// Why they may or may not.
     fn explain(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Explanation;
+}
+
+impl Scope {
+    /// Whether no row can be in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deny.all || self.allow.is_empty()
+    }
+}
+
+impl Rows {
+    /// Whether no row can be in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && !self.own && self.names.is_empty() && self.globs.is_empty()
+    }
 }
 
 /// Knows no rules: the host and what manifests grant, and nothing else.

@@ -29,8 +29,20 @@ pub enum Denial {
         /// A sentence for the client.
         detail: String,
     },
+    /// A token came and does not count: the same, with `error="invalid_token"`.
+    InvalidToken {
+        /// A sentence for the client.
+        detail: String,
+    },
     /// The caller is known and may not: 403, gRPC 7.
     Forbidden {
+        /// Who it is.
+        who: Principal,
+        /// A sentence for the client.
+        detail: String,
+    },
+    /// Whether the caller may is not known at this moment: 503, gRPC 14.
+    Unknown {
         /// A sentence for the client.
         detail: String,
     },
@@ -41,6 +53,11 @@ pub trait Gatekeeper: Send + Sync + 'static {
     /// Decides from the head of the request; the body has not been read and the path still has the module's
     /// prefix. The answer must not borrow from the head: copy what a later decision needs.
     fn admit(&self, head: &Parts, policy: &Policy) -> Admission;
+
+    /// Whether bearer tokens are its business alone: then no module ever sees one.
+    fn keeps_tokens(&self) -> bool {
+        false
+    }
 }
 
 /// Serves public routes and nothing else: the gatekeeper of a host without an authenticator.

@@ -127,7 +127,7 @@ async fn only_public_routes_are_served_without_an_authenticator() {
     let host = Host::start(vec![module("greeter", vec![private], endpoint)]);
     let (status, headers, body) = Client::http1(host.address).await.get("/greeter/private").await;
     assert_eq!(status, 401);
-    assert_eq!(headers["www-authenticate"], "Bearer");
+    assert_eq!(headers["www-authenticate"], "Bearer realm=\"wharf\"");
     assert!(body.contains("no authenticator is configured"), "{body}");
     assert!(!body.contains("greeter.secret.read"), "{body}");
 }
@@ -145,6 +145,7 @@ impl Gatekeeper for Slow {
             match word {
                 Some(word) if word == "Bearer please" => Ok(Principal::Anonymous),
                 Some(_) => Err(Denial::Forbidden {
+                    who: Principal::Anonymous,
                     detail: "not you".to_owned(),
                 }),
                 None => Err(Denial::Unauthenticated {

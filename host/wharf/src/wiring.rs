@@ -4,6 +4,7 @@ mod background;
 mod blobs;
 mod listeners;
 mod mail;
+mod security;
 mod settings;
 mod signals;
 mod spaces;
@@ -23,7 +24,6 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::modules::control::Control;
 use wharf_host::ports::state::{StateError, StateStore};
-use wharf_host::security::Security;
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
 use crate::cli::Exit;
@@ -81,7 +81,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         error_sinks,
         backends,
         transport: stores::transport(&config),
-        security: Security::public_only(),
+        security: security::open(&config),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
     let listeners = Listeners::bind(&config)?;

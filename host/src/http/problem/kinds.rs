@@ -83,6 +83,8 @@ kinds! {
     Deadline = SERVICE_UNAVAILABLE, "deadline", "No answer in time", 4, retry 1;
     /// A handler blocks its thread; the module is kept from more.
     Stuck = SERVICE_UNAVAILABLE, "module-stuck", "The module does not respond", 14, retry 5;
+    /// Who calls, or what they may, cannot be found out at this moment.
+    CallersUnknown = SERVICE_UNAVAILABLE, "callers-unknown", "Callers cannot be checked", 14, retry 5;
     /// Too many calls in flight in this module.
     Busy = SERVICE_UNAVAILABLE, "busy", "Too busy", 8, retry 1;
     /// The module is being replaced and its successor is not there yet.

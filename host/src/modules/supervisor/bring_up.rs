@@ -147,6 +147,7 @@ impl Supervisor {
             .map(|route| Finding::new(&kind::NO_POLICY, format!("{route} has no policy this host knows")).about(&id))
             .collect();
         let running = Arc::new(Running {
+            endpoint: Arc::new(instance.clone()),
             instance,
             file,
             hash,

@@ -9,6 +9,7 @@ use crate::modules::control::{ControlError, PinnedBuild, Plan};
 use crate::modules::open;
 use crate::modules::os;
 use crate::modules::plan::Report;
+use crate::security::sources::{DeclaredPermissions, Permission};
 
 pub(super) fn internal(error: &(dyn Error + 'static)) -> ControlError {
     let mut message = error.to_string();
@@ -35,6 +36,26 @@ fn refused(code: &str, message: String, hint: String) -> ControlError {
 }
 
 impl Supervisor {
+    /// What the modules that run declare, by id.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<DeclaredPermissions> {
+        let declared = |manifest: &wharf_manifest::Manifest| DeclaredPermissions {
+            module: manifest.id.clone(),
+            permissions: manifest
+                .permissions
+                .iter()
+                .map(|permission| Permission {
+                    name: permission.name.clone(),
+                    description: permission.description.clone(),
+                })
+                .collect(),
+        };
+        self.running()
+            .iter()
+            .map(|(_, running)| declared(&running.instance.image.manifest))
+            .collect()
+    }
+
     /// Status of the node and of every module.
     #[must_use]
     pub fn host_status(&self) -> HostStatus {

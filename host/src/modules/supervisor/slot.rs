@@ -17,6 +17,7 @@ use crate::domain::lifecycle::allowed;
 use crate::domain::route::GrpcMethod;
 use crate::domain::status::{Desired, Linkage, Message, ModuleStatus, State};
 use crate::http::routes::Mounted;
+use crate::modules::endpoint::Endpoint;
 use crate::modules::instance::Instance;
 use crate::modules::standing::{Gate, Standing};
 use crate::ports::state::{NodeReport, StateStore};
@@ -66,6 +67,8 @@ pub(super) struct About {
 /// An instance that serves.
 pub(super) struct Running {
     pub(super) instance: Arc<Instance>,
+    /// The same in every route table, so that whoever has a call open can tell whether it was replaced.
+    pub(super) endpoint: Arc<dyn Endpoint>,
     pub(super) file: Option<PathBuf>,
     pub(super) hash: Option<String>,
     pub(super) grpc: Vec<GrpcMethod>,
@@ -90,7 +93,7 @@ impl Running {
             prefix: (!self.instance.routes.is_empty()).then(|| manifest.http.prefix.clone()),
             routes: self.instance.routes.clone(),
             grpc: self.grpc.clone(),
-            endpoint: Arc::new(self.instance.clone()),
+            endpoint: Arc::clone(&self.endpoint),
             descriptors: self.descriptors.clone(),
         }
     }

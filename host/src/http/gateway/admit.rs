@@ -1,0 +1,43 @@
+//! Who may call: what the gatekeeper says, in the words of the wire.
+
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, header};
+
+use super::{Gateway, Refusal};
+use crate::http::problem::ErrorKind;
+use crate::http::routes::Entry;
+use crate::security::authenticate::is_bearer;
+use crate::security::{Admission, Denial, Principal};
+
+impl Gateway {
+    /// Finds out who calls and whether they may. A bearer token is taken out of the head: no module sees one.
+    pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry) -> Result<Principal, Refusal> {
+        let decision = match self.gatekeeper.admit(head, &entry.policy) {
+            Admission::Now(decision) => decision,
+            Admission::Later(deciding) => deciding.await,
+        };
+        if self.gatekeeper.keeps_tokens() && head.headers.get(AUTHORIZATION).is_some_and(is_bearer) {
+            head.headers.remove(header::AUTHORIZATION);
+        }
+        decision.map_err(refusal)
+    }
+}
+
+fn refusal(denial: Denial) -> Refusal {
+    match denial {
+        Denial::Unauthenticated { detail } => Refusal::new(ErrorKind::Unauthenticated, detail),
+        Denial::InvalidToken { detail } => {
+            // A quoted string of RFC 9110: the sentences are the host's own, and hold neither quotes nor backslashes.
+            let quoted: String = detail.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+            let challenge = format!("Bearer realm=\"wharf\", error=\"invalid_token\", error_description=\"{quoted}\"");
+            let refusal = Refusal::new(ErrorKind::Unauthenticated, detail);
+            match HeaderValue::from_str(&challenge) {
+                Ok(challenge) => refusal.with(WWW_AUTHENTICATE, challenge),
+                Err(_) => refusal,
+            }
+        }
+        Denial::Forbidden { detail, .. } => Refusal::new(ErrorKind::Forbidden, detail),
+        Denial::Unknown { detail } => Refusal::new(ErrorKind::CallersUnknown, detail),
+    }
+}
