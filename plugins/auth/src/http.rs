@@ -1,9 +1,12 @@
 //! The routes, below `/auth`. Everything a token is in is answered with `Cache-Control: no-store`.
 
+mod authorize;
+mod cookie;
 mod discovery;
 mod errors;
 mod first_party;
 mod form;
+mod page;
 mod token;
 
 use axum::http::HeaderMap;
@@ -21,6 +24,9 @@ pub(crate) fn routes() -> Routes<Auth> {
         .public()
         .rate_class(LOGIN)
         .route("/v1/token", post(token::token))
+        .public()
+        .rate_class(LOGIN)
+        .route("/v1/authorize", get(authorize::show).post(authorize::take))
         .public()
         .rate_class(LOGIN)
         .route("/v1/revoke", post(token::revoke))

@@ -115,7 +115,7 @@ async fn tokens_that_are_not_ours_do_not_count() {
         ("another signature", with(&header, &claims, &sum)),
         ("no signature", with(&header, &claims, "")),
         ("something behind", format!("{token}.x")),
-        ("too long", format!("{}{token}", "a".repeat(20_000))),
+        ("too long", format!("{}{token}", "a".repeat(10_000))),
         ("nothing", String::new()),
     ] {
         if wrong.is_empty() {

@@ -28,6 +28,8 @@ impl Rig {
             .module(wharf_auth::root())
             .module(identity_stub::root())
             .config("auth", config)
+            // Nodes of one installation have one.
+            .secret("auth", "module-key", [7; 32])
     }
 
     /// Another node of the same installation.
