@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// Not for this caller.
     #[error("{0}")]
     Denied(String),
+    /// Something that is needed is away.
+    #[error("{0}")]
+    Unavailable(String),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -29,6 +32,7 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(_) => Self::invalid_argument(text),
             Error::Denied(_) => Self::permission_denied(text),
+            Error::Unavailable(_) => Self::unavailable(text),
             Error::Service(fault) if fault.code == FaultCode::UNAVAILABLE => {
                 tracing::warn!(error = text, "a core service is away");
                 Self::unavailable("something this needs is away; try again later")
