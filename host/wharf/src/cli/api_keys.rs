@@ -74,8 +74,7 @@ struct Made {
 const SERVICE: &str = "wharf.auth.v1.ApiKeys";
 
 pub(super) async fn run(command: ApiKeysCommand, context: &Context) -> Result<Exit, Failure> {
-    let remote = context.remote()?;
-    let call = |method: &str| format!("{SERVICE}/{method}");
+    let client = context.client()?;
     match command {
         ApiKeysCommand::Create {
             name,
@@ -87,8 +86,15 @@ pub(super) async fn run(command: ApiKeysCommand, context: &Context) -> Result<Ex
             let seconds = days.unwrap_or_default().saturating_mul(24 * 60 * 60).to_string();
             let key = json!({ "name": name, "scopes": scope, "lifetimeSeconds": seconds });
             let made: Made = match account {
-                None => remote.call(&call("Create"), &key).await?,
-                Some(account) => remote.call(&call("CreateFor"), &json!({ "account": account, "key": key })).await?,
+                None if !client.is_somebody() => {
+                    let message = "found no account, expected --account ID: the admin socket speaks for nobody";
+                    return Err(Failure::usage(
+                        message,
+                        "or --server URL, to make a key for whoever is logged in there",
+                    ));
+                }
+                None => client.rpc(SERVICE, "Create", &key).await?,
+                Some(account) => client.rpc(SERVICE, "CreateFor", &json!({ "account": account, "key": key })).await?,
             };
             context.emit(&made, |made| made.key.clone());
             context.note(&format!(
@@ -97,13 +103,13 @@ pub(super) async fn run(command: ApiKeysCommand, context: &Context) -> Result<Ex
             ));
         }
         ApiKeysCommand::List { all } => {
-            let method = if all { "List" } else { "ListMine" };
-            let listed: Listed = remote.call(&call(method), &json!({})).await?;
+            let method = if all || !client.is_somebody() { "List" } else { "ListMine" };
+            let listed: Listed = client.rpc(SERVICE, method, &json!({})).await?;
             context.emit(&listed.keys, |keys| table(keys));
         }
         ApiKeysCommand::Revoke { id, other } => {
-            let method = if other { "Revoke" } else { "RevokeMine" };
-            let _: Value = remote.call(&call(method), &json!({ "id": id })).await?;
+            let method = if other || !client.is_somebody() { "Revoke" } else { "RevokeMine" };
+            let _: Value = client.rpc(SERVICE, method, &json!({ "id": id })).await?;
             context.emit(&json!({ "id": id, "done": "revoked" }), |_| format!("key {id} counts no more"));
         }
     }

@@ -70,12 +70,12 @@ pub(crate) enum Command {
     Logout,
     /// Say who is logged in at a host somewhere else
     Whoami,
-    /// Make, show and revoke API keys at a host somewhere else
+    /// Make, show and revoke API keys
     ApiKeys {
         #[command(subcommand)]
         command: super::api_keys::ApiKeysCommand,
     },
-    /// Show and end sessions at a host somewhere else
+    /// Show and end sessions
     Sessions {
         #[command(subcommand)]
         command: super::sessions::SessionsCommand,

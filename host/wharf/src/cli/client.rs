@@ -44,6 +44,11 @@ impl AdminClient {
         Self(Way::Remote(remote))
     }
 
+    /// Whether it acts in the name of an account, and not as the host.
+    pub(super) fn is_somebody(&self) -> bool {
+        matches!(self.0, Way::Remote(_))
+    }
+
     /// Asks.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call("GET", path, None, ASK).await
@@ -60,9 +65,9 @@ impl AdminClient {
         self.call("PUT", path, Some(body), ASK).await
     }
 
-    #[allow(dead_code, reason = "for the commands of core modules")]
-    /// Calls a unary method of a core module, `wharf.authz.v1.Roles` and `Create`, as the host. Messages are their proto3 JSON
-    /// (field names in camelCase, 64-bit integers as strings, defaults left out).
+    /// Calls a unary method of a core module, `wharf.authz.v1.Roles` and `Create`: over the socket as the host, somewhere else in the
+    /// name of whoever is logged in. Messages are their proto3 JSON (field names in camelCase, 64-bit integers as strings, defaults
+    /// left out).
     pub(super) async fn rpc<T: DeserializeOwned>(
         &self,
         service: &str,
@@ -70,7 +75,10 @@ impl AdminClient {
         message: &impl serde::Serialize,
     ) -> Result<T, Failure> {
         let body = serde_json::to_vec(message).map_err(|e| Failure::failed("cannot write the request", &e.to_string(), ""))?;
-        self.call("POST", &format!("/call/{service}/{method}"), Some(body), ASK).await
+        match &self.0 {
+            Way::Socket(_) => self.call("POST", &format!("/call/{service}/{method}"), Some(body), ASK).await,
+            Way::Remote(remote) => remote.call(&format!("{service}/{method}"), body).await,
+        }
     }
 
     async fn call<T: DeserializeOwned>(&self, method: &str, path: &str, body: Option<Vec<u8>>, limit: Duration) -> Result<T, Failure> {

@@ -137,8 +137,8 @@ impl Remote {
     }
 
     /// Calls a unary gRPC method as JSON, in the name of whoever is logged in.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, request: &Value) -> Result<T, Failure> {
-        let body = ("application/json", request.to_string().into_bytes());
+    pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, request: Vec<u8>) -> Result<T, Failure> {
+        let body = ("application/json", request);
         let bearer = self.bearer().await?;
         let (status, body) = self
             .send(

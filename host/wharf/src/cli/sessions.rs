@@ -63,12 +63,11 @@ struct Listed {
 const SERVICE: &str = "wharf.auth.v1.Sessions";
 
 pub(super) async fn run(command: SessionsCommand, context: &Context) -> Result<Exit, Failure> {
-    let remote = context.remote()?;
-    let call = |method: &str| format!("{SERVICE}/{method}");
+    let client = context.client()?;
     match command {
         SessionsCommand::List { all, subject } => {
             let listed: Listed = match (all, subject) {
-                (false, None) => remote.call(&call("ListMine"), &json!({})).await?,
+                (false, None) if client.is_somebody() => client.rpc(SERVICE, "ListMine", &json!({})).await?,
                 (_, subject) => {
                     remote
                         .call(&call("List"), &json!({ "subject": subject.unwrap_or_default() }))
@@ -85,11 +84,11 @@ pub(super) async fn run(command: SessionsCommand, context: &Context) -> Result<E
         } => {
             let (method, request) = match (id, subject) {
                 _ if everywhere => ("LogOutEverywhere", json!({ "keepCurrent": true })),
-                (Some(id), _) if other => ("Revoke", json!({ "id": id })),
+                (Some(id), _) if other || !client.is_somebody() => ("Revoke", json!({ "id": id })),
                 (Some(id), _) => ("RevokeMine", json!({ "id": id })),
                 (None, subject) => ("Revoke", json!({ "subject": subject.unwrap_or_default() })),
             };
-            let answer: Value = remote.call(&call(method), &request).await?;
+            let answer: Value = client.rpc(SERVICE, method, &request).await?;
             let revoked = answer.get("revoked").and_then(Value::as_u64).unwrap_or_default();
             context.emit(&json!({ "revoked": revoked }), |_| format!("{revoked} sessions ended"));
         }
