@@ -1,6 +1,6 @@
 //! Named places where a test can kill the process, make it fail or hold it up.
 //!
-//! `WHARF_FAILPOINT="events.relay.sent=kill"` names one place and what happens there: `kill` ends the process at once as
+//! `WHARF_FAILPOINT="events.relay.written=kill"` names one place and what happens there: `kill` ends the process at once as
 //! SIGKILL does, `error` makes the step fail, `pause` holds it for ever. A number in front (`3*kill`) lets the place pass
 //! that many times first. Builds without debug assertions have none of this.
 
@@ -17,6 +17,8 @@ pub const ALL: &[&str] = &[
     "jobs.leased",
     "jobs.ran",
     "jobs.recorded",
+    "migrations.written",
+    "migrations.committed",
     "secrets.sealed",
     "mail.queued",
     "mail.sending",

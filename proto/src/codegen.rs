@@ -40,6 +40,7 @@ pub struct Package {
     files: Vec<String>,
     protos: PathBuf,
     descriptors: PathBuf,
+    code: bool,
 }
 
 /// Why `.proto` files could not be compiled, or are not what is committed.
@@ -83,7 +84,14 @@ impl Package {
             files: files.iter().map(|file| (*file).to_owned()).collect(),
             protos: "proto".into(),
             descriptors: "descriptors.bin".into(),
+            code: true,
         }
+    }
+
+    /// Writes the descriptor set and no code: for a crate that serves an API whose code is in another one.
+    pub fn descriptors_only(mut self) -> Self {
+        self.code = false;
+        self
     }
 
     /// Reads the files from another folder than `proto`, relative to the root.
@@ -162,7 +170,7 @@ impl Package {
     /// Returns every generated file: path relative to the root, and content.
     fn generate(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>, CodegenError> {
         let mut compiler = self.compiler()?;
-        let mut generated = rust_code(&mut compiler)?;
+        let mut generated = if self.code { rust_code(&mut compiler)? } else { BTreeMap::new() };
         // The encoded form is taken from the compiler, since prost's own types drop options that are extensions.
         compiler.include_imports(true).include_source_info(false);
         generated.insert(self.descriptors.clone(), compiler.encode_file_descriptor_set());

@@ -26,6 +26,10 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
 /// line in a module's own file resolves to.
 pub const PROTO_FILES: &[(&str, &str)] = &[
     ("wharf/audit/v1/audit.proto", include_str!("../wharf/audit/v1/audit.proto")),
+    ("wharf/audit/v1/records.proto", include_str!("../wharf/audit/v1/records.proto")),
+    ("wharf/auth/v1/api_keys.proto", include_str!("../wharf/auth/v1/api_keys.proto")),
+    ("wharf/auth/v1/clients.proto", include_str!("../wharf/auth/v1/clients.proto")),
+    ("wharf/auth/v1/sessions.proto", include_str!("../wharf/auth/v1/sessions.proto")),
     ("wharf/auth/v1/sources.proto", include_str!("../wharf/auth/v1/sources.proto")),
     ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
@@ -33,5 +37,19 @@ pub const PROTO_FILES: &[(&str, &str)] = &[
         "wharf/identity/v1/credentials.proto",
         include_str!("../wharf/identity/v1/credentials.proto"),
     ),
+    ("wharf/identity/v1/groups.proto", include_str!("../wharf/identity/v1/groups.proto")),
+    (
+        "wharf/identity/v1/registration.proto",
+        include_str!("../wharf/identity/v1/registration.proto"),
+    ),
+    (
+        "wharf/identity/v1/service_accounts.proto",
+        include_str!("../wharf/identity/v1/service_accounts.proto"),
+    ),
+    (
+        "wharf/identity/v1/tenants.proto",
+        include_str!("../wharf/identity/v1/tenants.proto"),
+    ),
+    ("wharf/identity/v1/users.proto", include_str!("../wharf/identity/v1/users.proto")),
     ("wharf/options/v1/policy.proto", include_str!("../wharf/options/v1/policy.proto")),
 ];

@@ -11,6 +11,7 @@ mod module;
 
 mod context;
 
+pub mod audit;
 mod call;
 pub mod events;
 mod grpc;

@@ -1,24 +1,30 @@
 //! The guest book, driven as its guests and its operator do: the same steps whatever the host keeps its things in.
 
+mod stage;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::client::send;
 use crate::process::until;
 use crate::server::{ServerOptions, TestServer};
 
+pub use stage::Stage;
+
 /// How long work in the background may take on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
+/// The secret that the guest book needs.
+pub const SALT: (&str, &str) = ("WHARF_SECRET__VISITORS__SALT", "a pinch of salt");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Starts a host with the guest book; `config` and `environment` choose what it keeps its things in.
 #[must_use]
 pub fn start(config: &str, environment: &[(&str, &str)]) -> TestServer {
-    let salt = [("WHARF_SECRET__VISITORS__SALT", "a pinch of salt")];
     TestServer::start(ServerOptions {
         modules: &["visitors"],
         config,
-        environment: &[environment, &salt].concat(),
+        environment: &[environment, &[SALT]].concat(),
         ..ServerOptions::default()
     })
 }
@@ -32,6 +38,13 @@ pub fn sign(server: &TestServer, name: &str) -> i64 {
     let answer = server.send("POST", "/visitors/entries", &[JSON], entry.to_string().as_bytes());
     assert_eq!(answer.status, 201, "{answer:?}\nwharf printed:\n{}", server.process().output());
     number_of(&answer.json())
+}
+
+/// Tries to sign: whether it was taken. A host whose servers are away may refuse, and may take what it could not say it took.
+pub fn try_to_sign(server: &TestServer, name: &str) -> bool {
+    let entry = json!({ "name": name, "text": format!("{name} was here"), "email": format!("{name}@example.org") });
+    let answer = send(server.http(), "POST", "/visitors/entries", &[JSON], entry.to_string().as_bytes());
+    answer.is_ok_and(|answer| answer.status == 201)
 }
 
 /// Waits until so many were counted, and no more.
@@ -93,7 +106,10 @@ fn number_of(entry: &Value) -> i64 {
 }
 
 /// How many entries there are, page by page.
-fn pages(server: &TestServer) -> usize {
+///
+/// # Panics
+/// When one cannot be read.
+pub fn pages(server: &TestServer) -> usize {
     let (mut after, mut count) = (0, 0);
     loop {
         let page = server.get(&format!("/visitors/entries?after={after}&limit=7"));

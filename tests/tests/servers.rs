@@ -7,7 +7,11 @@ mod backends;
 mod nodes;
 #[path = "servers/protos.rs"]
 mod protos;
+#[path = "servers/shop.rs"]
+mod shop;
 #[path = "servers/trace.rs"]
 mod trace;
 #[path = "servers/untouched.rs"]
 mod untouched;
+#[path = "servers/visitors.rs"]
+mod visitors;

@@ -366,3 +366,35 @@ fn table(file: &str) -> Table {
 fn report(findings: &[String]) {
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
+
+/// What the names of the host's series end with.
+const SERIES: [&str; 15] = [
+    "_total",
+    "_seconds",
+    "_bytes",
+    "_up",
+    "_open",
+    "_idle",
+    "_in_use",
+    "_waiting",
+    "_items",
+    "_left",
+    "_loaded",
+    "_ready",
+    "_state",
+    "_generation",
+    "_in_flight",
+];
+
+#[test]
+fn every_series_of_the_host_is_documented() {
+    let page = fs::read_to_string(root().join("docs/operations/metrics.md")).unwrap();
+    let mut series = BTreeSet::new();
+    for source in source::repository().iter().filter(|source| source.is_in("host/src")) {
+        let words = source.text.split('"').filter(|word| word.starts_with("wharf_"));
+        series.extend(words.filter(|word| SERIES.iter().any(|end| word.ends_with(end))).map(str::to_owned));
+    }
+    assert!(series.len() > 20, "{series:?}");
+    let missing: Vec<_> = series.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/operations/metrics.md does not name {missing:?}");
+}

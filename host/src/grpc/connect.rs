@@ -6,6 +6,7 @@
 //! JSON the unknown name of an enum value is then ignored too.
 
 mod codec;
+mod direct;
 mod metadata;
 mod reply;
 
@@ -19,6 +20,7 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body_util::BodyExt;
 use prost_reflect::MethodDescriptor;
 
+pub use self::direct::{CallFailed, Calls};
 use self::reply::Reply;
 use crate::http::body::{Body, BoxError};
 use crate::http::gateway::{Clock, Gateway, Refusal, strip_target};

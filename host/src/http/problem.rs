@@ -92,6 +92,11 @@ pub fn write_grpc_status(headers: &mut HeaderMap, code: i32, message: &str) {
     }
 }
 
+/// A gRPC status in the words of the Connect specification: `not_found`.
+pub(crate) fn grpc_name(code: i32) -> &'static str {
+    kinds::connect_code(code).0
+}
+
 /// A Connect error body with the status of the Connect specification. `details` are `(type, bytes)`.
 #[must_use]
 pub fn connect_error(grpc: i32, message: &str, details: &[(String, Bytes)]) -> Response<Body> {

@@ -26,6 +26,10 @@ pub use secret::SecretBytes;
 /// Longest value.
 pub const LONGEST: usize = 64 * 1024;
 
+/// Name of the secret that nobody has to set: 32 random bytes that are made for a module the first time it reads them, and stay
+/// its own from then on. It seals what the module itself keeps. Whoever sets it decides its value.
+pub const MODULE_KEY: &str = "module-key";
+
 /// A boxed future, so that the traits can be objects.
 pub type SecretFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SecretError>> + Send + 'a>>;
 
@@ -101,6 +105,13 @@ pub enum SecretError {
 pub trait SecretSource: Send + Sync + fmt::Debug + 'static {
     /// The value this source has now; none when it has none. Dropping the future reads nothing.
     fn read<'a>(&'a self, module: &'a str, name: &'a str) -> SecretFuture<'a, Option<SecretBytes>>;
+
+    /// Keeps `value` unless there is one, and gives what there is then: of several that do this at once all get the same. None
+    /// when this source keeps nothing.
+    fn make<'a>(&'a self, module: &'a str, name: &'a str, value: SecretBytes) -> SecretFuture<'a, Option<SecretBytes>> {
+        let _ = (module, name, value);
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// Sources in the order in which they are asked; the first that has a value wins.
@@ -114,7 +125,7 @@ impl Secrets {
         Self(sources)
     }
 
-    /// The value now; none when no source has one.
+    /// The value now; none when no source has one. [`MODULE_KEY`] is made when there is none.
     ///
     /// # Errors
     /// Of the first source that fails: a later one is not asked then, since it might have an older value.
@@ -122,6 +133,20 @@ impl Secrets {
         for source in &self.0 {
             if let Some(value) = source.read(module, name).await? {
                 return Ok(Some(value));
+            }
+        }
+        if name == MODULE_KEY {
+            return self.make_key(module).await;
+        }
+        Ok(None)
+    }
+
+    async fn make_key(&self, module: &str) -> Result<Option<SecretBytes>, SecretError> {
+        for source in &self.0 {
+            let mut key = vec![0; 32];
+            getrandom::fill(&mut key).map_err(|error| SecretError::Seal(error.to_string().into()))?;
+            if let Some(kept) = source.make(module, MODULE_KEY, SecretBytes::new(key)).await? {
+                return Ok(Some(kept));
             }
         }
         Ok(None)
@@ -157,6 +182,8 @@ pub trait SealedStore: Send + Sync + fmt::Debug + 'static {
     fn all_sealed(&self) -> StateFuture<'_, Vec<Sealed>>;
     /// Keeps one in place of the one of the same module and name. Durable when the future is ready.
     fn put_sealed<'a>(&'a self, sealed: &'a Sealed) -> StateFuture<'a, ()>;
+    /// Keeps one unless there is one of the same module and name; whether it did. Durable when the future is ready.
+    fn add_sealed<'a>(&'a self, sealed: &'a Sealed) -> StateFuture<'a, bool>;
     /// Puts each second in place of its first, if that is still there as it was; all in one transaction. How many were replaced.
     fn reseal<'a>(&'a self, pairs: &'a [(Sealed, Sealed)]) -> StateFuture<'a, u64>;
     /// Forgets one; whether there was one.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use wharf_proto::authz::matches;
+
 use super::principal::{Kind, Principal};
 
 /// What something is done to.
@@ -135,24 +137,6 @@ pub fn built_in(who: &Principal, permission: &str) -> Option<Decision> {
         Some(scopes) if !scopes.iter().any(|glob| matches(glob, permission)) => Some(Decision::Deny),
         _ => None,
     }
-}
-
-/// Whether `text` matches `glob`, in which `*` stands for any text, none too. Nothing else is special.
-#[must_use]
-pub fn matches(glob: &str, text: &str) -> bool {
-    let Some((start, rest)) = glob.split_once('*') else {
-        return glob == text;
-    };
-    let Some(mut text) = text.strip_prefix(start) else {
-        return false;
-    };
-    let mut rest = rest;
-    while let Some((middle, further)) = rest.split_once('*') {
-        let Some(place) = text.find(middle) else { return false };
-        text = text.get(place + middle.len()..).unwrap_or_default();
-        rest = further;
-    }
-    text.len() >= rest.len() && text.ends_with(rest)
 }
 
 impl fmt::Display for Decision {

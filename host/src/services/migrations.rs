@@ -7,7 +7,8 @@ use wharf_plugin_api::exports::migrations::{DeclaredMigration, MigrationKind as 
 use wharf_plugin_api::sql::{Kind, Statement, Value};
 
 use crate::domain::migration::{Applied, Migration, MigrationKind, Refusal, Todo, decide};
-use crate::ports::database::{Begin, DbError, Dialect, On, Space};
+use crate::failpoint;
+use crate::ports::database::{Begin, DbError, DbErrorKind, Dialect, On, Space};
 
 /// Why a module's tables are not what it needs.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +125,9 @@ impl Migrator {
         match self.run_in(On::Tx(tx), older_is_alive).await {
             Ok(outcome) => {
                 self.space.commit(tx).await.map_err(|source| self.database("committing", source))?;
+                if !outcome.applied.is_empty() {
+                    self.pass("migrations.committed").await?;
+                }
                 Ok(outcome)
             }
             Err(error) => {
@@ -190,8 +194,13 @@ impl Migrator {
         self.space
             .execute(on, &row)
             .await
-            .map(|_| ())
-            .map_err(|source| self.database("recording a migration", source))
+            .map_err(|source| self.database("recording a migration", source))?;
+        self.pass("migrations.written").await
+    }
+
+    async fn pass(&self, place: &'static str) -> Result<(), MigrationError> {
+        let injected = |told: failpoint::Injected| DbError::new(DbErrorKind::Unavailable, told.to_string());
+        failpoint::hit(place).await.map_err(|told| self.database(place, injected(told)))
     }
 
     fn decide(&self, applied: &[Applied], older_is_alive: bool) -> Result<Todo, MigrationError> {

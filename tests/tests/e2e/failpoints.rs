@@ -1,11 +1,12 @@
 //! The host is killed at every named place of its work, and nothing that was committed is lost or done twice.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wharf_tests::{ServerOptions, TestServer, root, send};
+use wharf_tests::{ServerOptions, TestServer, library, root, send, until, visitors};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const WORK: i64 = 12;
@@ -17,10 +18,12 @@ enum Case {
     Orders,
     /// Bills: runs of a job, each at least once.
     Bills,
-    /// Only with a broker, and no test kills the host there yet.
-    Broker,
-    /// Nothing kills the host there yet.
-    NotYet,
+    /// Mails of the guest book: each guest is thanked, and a mail that comes again is the same one.
+    Mails,
+    /// Tables of a module that has just come.
+    Tables,
+    /// Killed by the test in this file.
+    By(&'static str),
 }
 
 const CASES: &[(&str, Case)] = &[
@@ -28,22 +31,20 @@ const CASES: &[(&str, Case)] = &[
     ("events.outbox.committed", Case::Orders),
     ("events.relay.written", Case::Orders),
     ("events.relay.marked", Case::Orders),
-    ("events.receive.written", Case::Broker),
+    ("events.receive.written", Case::By("tests/tests/servers/visitors.rs")),
     ("events.handle.before", Case::Orders),
     ("events.handle.effects", Case::Orders),
     ("events.inbox.committed", Case::Orders),
     ("jobs.leased", Case::Bills),
     ("jobs.ran", Case::Bills),
     ("jobs.recorded", Case::Bills),
+    ("mail.queued", Case::Mails),
+    ("mail.sending", Case::Mails),
+    ("mail.sent", Case::Mails),
+    ("migrations.written", Case::Tables),
+    ("migrations.committed", Case::Tables),
+    ("secrets.sealed", Case::By("tests/tests/e2e/secrets.rs")),
 ];
-
-/// Places at which nothing kills the host yet. By name, so that a new place fails here until it has a case.
-const NOT_KILLED_YET: &[&str] = &["secrets.sealed", "mail.queued", "mail.sending", "mail.sent"];
-
-fn case(place: &str) -> Option<Case> {
-    let known = CASES.iter().find(|(name, _)| *name == place).map(|(_, case)| *case);
-    known.or_else(|| NOT_KILLED_YET.contains(&place).then_some(Case::NotYet))
-}
 
 /// The places in the source, in the list that the host itself checks.
 fn places() -> Vec<String> {
@@ -63,10 +64,15 @@ fn every_failpoint_has_a_case() {
     let places = places();
     assert!(places.len() >= CASES.len());
     for place in &places {
-        assert!(case(place).is_some(), "{place} has no case in tests/tests/e2e/failpoints.rs");
+        let has_one = CASES.iter().any(|(name, _)| name == place);
+        assert!(has_one, "{place} has no case in tests/tests/e2e/failpoints.rs");
     }
-    for (place, _) in CASES {
+    for (place, case) in CASES {
         assert!(places.iter().any(|known| known == place), "{place} is not in the source any more");
+        if let Case::By(file) = case {
+            let text = std::fs::read_to_string(root().join(file)).unwrap();
+            assert!(text.contains(&format!("{place}=")), "{file} does not kill the host at {place}");
+        }
     }
 }
 
@@ -76,7 +82,9 @@ fn nothing_committed_is_lost_and_no_effect_happens_twice_wherever_the_host_is_ki
         match case {
             Case::Orders => orders(place),
             Case::Bills => bills(place),
-            Case::Broker | Case::NotYet => {}
+            Case::Mails => mails(place),
+            Case::Tables => tables(place),
+            Case::By(_) => {}
         }
     }
 }
@@ -153,4 +161,65 @@ fn bills(place: &str) {
         );
         thread::park_timeout(Duration::from_millis(50));
     }
+}
+
+fn mails(place: &str) {
+    let failpoint = format!("{place}=1*kill");
+    let mut server = visitors::start("", &[("WHARF_FAILPOINT", &failpoint)]);
+    let taken: Vec<String> = (1..=WORK)
+        .map(|guest| format!("guest{guest}"))
+        .filter(|guest| visitors::try_to_sign(&server, guest))
+        .collect();
+    assert!(!taken.is_empty(), "{place}: nobody signed before the host was killed");
+    server.restart_killed(&[visitors::SALT], LIMIT);
+    let folder = server.data().join("mail/new");
+    let mut mails = Vec::new();
+    let all = until(LIMIT, || {
+        mails = maildir(&folder);
+        let is_thanked = |guest: &String| mails.iter().any(|mail| mail.contains(&format!("To: {guest}@example.org")));
+        taken.iter().all(is_thanked).then_some(())
+    });
+    assert!(all.is_some(), "{place}: {taken:?} signed, these mails went out: {mails:#?}");
+    for guest in &taken {
+        let to = format!("To: {guest}@example.org");
+        let ids: BTreeSet<&str> = mails
+            .iter()
+            .filter(|mail| mail.contains(&to))
+            .filter_map(|mail| message_id(mail))
+            .collect();
+        assert_eq!(ids.len(), 1, "{place}: {guest} got different mails: {ids:?}");
+    }
+}
+
+fn tables(place: &str) {
+    let failpoint = format!("{place}=kill");
+    let mut server = TestServer::start(ServerOptions {
+        modules: &["hello_module"],
+        environment: &[("WHARF_FAILPOINT", &failpoint), visitors::SALT],
+        ..ServerOptions::default()
+    });
+    server.install(&library("visitors"));
+    server.restart_killed(&[visitors::SALT], LIMIT);
+    visitors::sign(&server, "guest");
+    visitors::wait_for_tally(&server, 1);
+    let ran = server.wharf(&["migrate", "status", "--json"]);
+    assert_eq!(ran.code, 0, "{place}: {ran:?}");
+    let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| row["state"] == "applied"),
+        "{place}: {rows:?}"
+    );
+}
+
+fn maildir(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect()
+}
+
+fn message_id(mail: &str) -> Option<&str> {
+    mail.lines().find(|line| line.starts_with("Message-ID:"))
 }

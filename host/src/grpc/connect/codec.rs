@@ -28,6 +28,17 @@ pub(super) fn json_to_wire(method: &MethodDescriptor, json: &[u8]) -> Result<Byt
     Ok(message.encode_to_vec().into())
 }
 
+/// The JSON of an answer.
+pub(super) fn to_json(method: &MethodDescriptor, message: Bytes) -> Result<Bytes, Refusal> {
+    let unfit = |error: &dyn std::fmt::Display| {
+        tracing::warn!(target: "wharf::grpc", { grpc.method = method.full_name(), error = %error }, "an answer does not fit its descriptor");
+        Refusal::new(ErrorKind::Internal, "the module's answer does not fit its descriptor")
+    };
+    let message = DynamicMessage::decode(method.output(), message).map_err(|error| unfit(&error))?;
+    let json = serde_json::to_vec(&message).map_err(|error| unfit(&error))?;
+    Ok(Bytes::from(json))
+}
+
 /// A gRPC message: not compressed, length, bytes.
 pub(super) fn frame(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(message.len() + 5);
@@ -41,13 +52,7 @@ pub(super) fn frame(message: &[u8]) -> Bytes {
 /// The successful answer.
 pub(super) fn response(method: &MethodDescriptor, message: Bytes, json: bool) -> Result<Response<Body>, Refusal> {
     let (body, content_type) = if json {
-        let unfit = |error: &dyn std::fmt::Display| {
-            tracing::warn!(target: "wharf::grpc", { grpc.method = method.full_name(), error = %error }, "an answer does not fit its descriptor");
-            Refusal::new(ErrorKind::Internal, "the module's answer does not fit its descriptor")
-        };
-        let message = DynamicMessage::decode(method.output(), message).map_err(|error| unfit(&error))?;
-        let json = serde_json::to_vec(&message).map_err(|error| unfit(&error))?;
-        (Bytes::from(json), "application/json")
+        (to_json(method, message)?, "application/json")
     } else {
         (message, "application/proto")
     };

@@ -222,6 +222,24 @@ macro_rules! state_tables {
                     })
                 }
 
+                fn add_sealed<'a>(&'a self, sealed: &'a Sealed) -> StateFuture<'a, bool> {
+                    Box::pin(async move {
+                        let done = sqlx::query(
+                            "INSERT INTO secret (module, name, key_id, sealed, changed) VALUES ($1, $2, $3, $4, $5)
+                             ON CONFLICT (module, name) DO NOTHING",
+                        )
+                        .bind(&sealed.module)
+                        .bind(&sealed.name)
+                        .bind(&sealed.key_id)
+                        .bind(&sealed.sealed)
+                        .bind(sealed.changed.to_string())
+                        .execute(&self.pool)
+                        .await
+                        .map_err(unavailable("write a secret"))?;
+                        Ok(done.rows_affected() > 0)
+                    })
+                }
+
                 fn reseal<'a>(&'a self, pairs: &'a [(Sealed, Sealed)]) -> StateFuture<'a, u64> {
                     Box::pin(async move {
                         let mut replaced = 0;

@@ -170,6 +170,20 @@ impl SecretSource for Vault {
             }
         })
     }
+
+    fn make<'a>(&'a self, module: &'a str, name: &'a str, value: SecretBytes) -> SecretFuture<'a, Option<SecretBytes>> {
+        Box::pin(async move {
+            loop {
+                let sealed = self.keys()?.seal(module, name, &value)?;
+                let added = self.store.add_sealed(&sealed).await?;
+                // As in `set`: the key may have been changed meanwhile, and forgotten.
+                if !added || self.keys()?.knows(&sealed.key_id) {
+                    return self.read(module, name).await;
+                }
+                self.store.delete_sealed(module, name).await?;
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +218,18 @@ mod tests {
         assert!(listed.contains("\"blog\"") && !listed.contains("canary"), "{listed}");
         assert!(vault.delete("blog", "key").await.unwrap());
         assert!(vault.read("blog", "key").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_key_of_a_module_is_made_once_for_all_nodes_and_survives_a_change_of_the_master_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = vault(&folder).await;
+        let secrets = crate::ports::secrets::Secrets::new(vec![Arc::new(vault.clone())]);
+        let read = || async { secrets.read("auth", "module-key").await.unwrap().unwrap().reveal().to_vec() };
+        let (first, other) = tokio::join!(read(), read());
+        assert_eq!((first.len(), &first), (32, &other));
+        assert_eq!(vault.rotate().await.unwrap(), 1);
+        assert_eq!(read().await, first);
     }
 
     #[tokio::test]

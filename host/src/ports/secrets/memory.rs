@@ -28,6 +28,14 @@ impl SecretSource for MemorySecrets {
         let key = (module.to_owned(), name.to_owned());
         Box::pin(async move { Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()) })
     }
+
+    fn make<'a>(&'a self, module: &'a str, name: &'a str, value: SecretBytes) -> SecretFuture<'a, Option<SecretBytes>> {
+        let key = (module.to_owned(), name.to_owned());
+        Box::pin(async move {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Some(all.entry(key).or_insert(value).clone()))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -47,5 +55,22 @@ mod tests {
         first.set("blog", "key", SecretBytes::new(b"1".to_vec()));
         assert_eq!(secrets.read("blog", "key").await.unwrap().unwrap().reveal(), b"1");
         assert!(secrets.read("other", "key").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_key_of_a_module_is_made_once_and_for_it_alone() {
+        let secrets = Secrets::new(vec![Arc::new(MemorySecrets::new())]);
+        let read = async |module| {
+            secrets
+                .read(module, super::super::MODULE_KEY)
+                .await
+                .unwrap()
+                .unwrap()
+                .reveal()
+                .to_vec()
+        };
+        let (first, again, other) = (read("auth").await, read("auth").await, read("blog").await);
+        assert_eq!((first.len(), &first), (32, &again));
+        assert_ne!(first, other);
     }
 }

@@ -48,6 +48,19 @@ impl AdminClient {
         self.call("PUT", path, Some(body), ASK).await
     }
 
+    #[allow(dead_code, reason = "for the commands of core modules")]
+    /// Calls a unary method of a core module, `wharf.authz.v1.Roles` and `Create`, as the host. Messages are their proto3 JSON
+    /// (field names in camelCase, 64-bit integers as strings, defaults left out).
+    pub(super) async fn rpc<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        method: &str,
+        message: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(message).map_err(|e| Failure::failed("cannot write the request", &e.to_string(), ""))?;
+        self.call("POST", &format!("/call/{service}/{method}"), Some(body), ASK).await
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: &str, path: &str, body: Option<Vec<u8>>, limit: Duration) -> Result<T, Failure> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.no_host(&e))?;
         let (status, answer) = tokio::time::timeout(limit, exchange(stream, method, path, body))
