@@ -1,5 +1,7 @@
 //! Who is calling, and in which tenants they may act.
 
+use wharf_sdk::{Principal, PrincipalKind};
+
 use crate::Identity;
 use crate::error::{Error, Result};
 
@@ -18,9 +20,17 @@ pub(crate) struct Caller {
 impl Caller {
     /// Of the call that is being handled now.
     pub(crate) fn current() -> Self {
+        let Some(who) = Principal::current() else {
+            // Policies let nobody through who is unknown; should one, they see nothing.
+            return Self {
+                subject: "anonymous".to_owned(),
+                tenant: Some(String::new()),
+            };
+        };
+        let everywhere = matches!(who.kind, PrincipalKind::Host | PrincipalKind::Module);
         Self {
-            subject: "host".to_owned(),
-            tenant: None,
+            subject: who.subject().to_owned(),
+            tenant: (!everywhere).then(|| who.tenant.clone()),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wharf_sdk::audit::Entry;
+use wharf_sdk::services::audit::Audit;
 use wharf_sdk::services::database::Tx;
 use wharf_sdk::services::events::Events;
 use wharf_sdk::{Context, Event, Handlers};
@@ -60,39 +62,35 @@ impl Event for MembershipChanged {
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     events: Events,
+    audit: Audit,
 }
 
 /// One line of the audit record.
-pub(crate) struct Line {
-    action: &'static str,
-    object: String,
-    tenant: String,
-    changes: Vec<(&'static str, String, String)>,
-}
+pub(crate) struct Line(Entry);
 
 impl Line {
     /// Something that was done to something, in a tenant.
-    pub(crate) fn of(action: &'static str, object: impl Into<String>, tenant: &str) -> Self {
-        Self {
-            action,
-            object: object.into(),
-            tenant: tenant.to_owned(),
-            changes: Vec::new(),
-        }
+    pub(crate) fn of(action: &str, object: impl Into<String>, tenant: &str) -> Self {
+        Self(Entry::of(action).on(object).in_tenant(tenant))
     }
 
-    /// A field that has another value now. One that has not is left out.
-    pub(crate) fn changed(mut self, field: &'static str, before: &str, after: &str) -> Self {
-        if before != after {
-            self.changes.push((field, before.to_owned(), after.to_owned()));
-        }
-        self
+    /// A field that has another value now. One that has not is left out; an empty text stands for none.
+    pub(crate) fn changed(self, field: &str, before: &str, after: &str) -> Self {
+        Self(match (before, after) {
+            (before, after) if before == after => self.0,
+            ("", after) => self.0.added(field, after),
+            (before, "") => self.0.removed(field, before),
+            (before, after) => self.0.changed(field, before, after),
+        })
     }
 }
 
 impl Journal {
     pub(crate) fn new(ctx: &Context) -> Result<Self> {
-        Ok(Self { events: ctx.events()? })
+        Ok(Self {
+            events: ctx.events()?,
+            audit: ctx.audit()?,
+        })
     }
 
     pub(crate) async fn account(&self, tx: &Tx, changed: &AccountChanged) -> Result<()> {
@@ -106,8 +104,8 @@ impl Journal {
     }
 
     /// Writes a line of the audit record.
-    pub(crate) async fn record(&self, _tx: &Tx, line: Line) -> Result<()> {
-        let _ = (line.action, line.object, line.tenant, line.changes);
+    pub(crate) async fn record(&self, tx: &Tx, line: Line) -> Result<()> {
+        self.audit.record(tx, line.0).await?;
         Ok(())
     }
 }

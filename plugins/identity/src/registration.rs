@@ -133,11 +133,20 @@ impl Identity {
         let user = fresh(DEFAULT_TENANT, Some(email), text::name(accepted.name)?, ACTIVE);
         let user = self.with_password(user, accepted.password).await?;
         self.rules.make_administrator(&user.id).await?;
+        let made = self.insert_administrator(row, &user).await;
+        if made.is_err()
+            && let Err(error) = self.rules.unmake_administrator(&user.id).await
+        {
+            tracing::warn!(user.id, %error, "a role was given to an account that was not made, and could not be taken back");
+        }
+        made.map(|()| user)
+    }
+
+    async fn insert_administrator(&self, row: &link::Model, user: &user::Model) -> Result<()> {
         let tx = self.db.begin().await?;
         self.links.claim(&tx, row).await?;
-        self.insert_user(&tx, &user, "identity.administrator.accept").await?;
-        tx.commit().await?;
-        Ok(user)
+        self.insert_user(&tx, user, "identity.administrator.accept").await?;
+        Ok(tx.commit().await?)
     }
 
     /// A link with which somebody becomes administrator. The operator hands it over: no mail is sent.
