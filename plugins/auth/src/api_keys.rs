@@ -58,15 +58,22 @@ impl Inner {
     fn check(&self, new: &NewKey) -> Result<Option<i64>, Failure> {
         let length = new.name.trim().chars().count();
         if !(1..=100).contains(&length) || new.name.chars().any(char::is_control) {
-            return Err(Failure::Invalid(format!("found a name of {length} characters, expected 1 to 100, none of them a control character")));
+            return Err(Failure::Invalid(format!(
+                "found a name of {length} characters, expected 1 to 100, none of them a control character"
+            )));
         }
         if new.scopes.len() > MOST_SCOPES {
-            return Err(Failure::Invalid(format!("found {} scopes, expected at most {MOST_SCOPES}", new.scopes.len())));
+            return Err(Failure::Invalid(format!(
+                "found {} scopes, expected at most {MOST_SCOPES}",
+                new.scopes.len()
+            )));
         }
         new.scopes.iter().try_for_each(|scope| is_glob(scope))?;
         let (longest, asked) = (self.config.api_key_seconds, new.lifetime_seconds);
         if longest > 0 && asked > longest {
-            return Err(Failure::Invalid(format!("found a lifetime of {asked} seconds, expected at most {longest}")));
+            return Err(Failure::Invalid(format!(
+                "found a lifetime of {asked} seconds, expected at most {longest}"
+            )));
         }
         let seconds = if asked == 0 { longest } else { asked };
         Ok((seconds > 0).then(|| now_ms().saturating_add(millis(seconds))))
@@ -77,7 +84,10 @@ impl Inner {
         if !looks_like_api_key(key) {
             return Ok(None);
         }
-        let row = api_key::Entity::find().filter(api_key::Column::Hash.eq(digest(key))).one(&self.db).await?;
+        let row = api_key::Entity::find()
+            .filter(api_key::Column::Hash.eq(digest(key)))
+            .one(&self.db)
+            .await?;
         let now = now_ms();
         let counts = |row: &api_key::Model| row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now);
         let Some(row) = row.filter(counts) else { return Ok(None) };

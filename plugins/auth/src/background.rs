@@ -102,15 +102,36 @@ impl Inner {
     /// Deletes what counts no more.
     async fn forget(&self) -> Result<(), Failure> {
         let now = now_ms();
-        revocation::Entity::delete_many().filter(revocation::Column::Forget.lte(now)).exec(&self.db).await?;
-        request::Entity::delete_many().filter(request::Column::ExpiresAt.lte(now)).exec(&self.db).await?;
-        login::Entity::delete_many().filter(login::Column::ExpiresAt.lte(now)).exec(&self.db).await?;
+        revocation::Entity::delete_many()
+            .filter(revocation::Column::Forget.lte(now))
+            .exec(&self.db)
+            .await?;
+        request::Entity::delete_many()
+            .filter(request::Column::ExpiresAt.lte(now))
+            .exec(&self.db)
+            .await?;
+        login::Entity::delete_many()
+            .filter(login::Column::ExpiresAt.lte(now))
+            .exec(&self.db)
+            .await?;
         // A code that was used is kept as long as what came of it may be ended by a second use.
         let hour = 60 * 60 * 1000;
-        code::Entity::delete_many().filter(code::Column::ExpiresAt.lte(now - hour)).exec(&self.db).await?;
-        refresh_token::Entity::delete_many().filter(refresh_token::Column::ExpiresAt.lte(now)).exec(&self.db).await?;
-        session::Entity::delete_many().filter(session::Column::ExpiresAt.lte(now - KEEP_MS)).exec(&self.db).await?;
-        session::Entity::delete_many().filter(session::Column::RevokedAt.lte(now - KEEP_MS)).exec(&self.db).await?;
+        code::Entity::delete_many()
+            .filter(code::Column::ExpiresAt.lte(now - hour))
+            .exec(&self.db)
+            .await?;
+        refresh_token::Entity::delete_many()
+            .filter(refresh_token::Column::ExpiresAt.lte(now))
+            .exec(&self.db)
+            .await?;
+        session::Entity::delete_many()
+            .filter(session::Column::ExpiresAt.lte(now - KEEP_MS))
+            .exec(&self.db)
+            .await?;
+        session::Entity::delete_many()
+            .filter(session::Column::RevokedAt.lte(now - KEEP_MS))
+            .exec(&self.db)
+            .await?;
         Ok(())
     }
 }

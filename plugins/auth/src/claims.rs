@@ -114,7 +114,12 @@ impl Inner {
             return None;
         }
         let header = decode_header(token).ok()?;
-        if header.typ.as_deref().map(str::to_ascii_lowercase).is_none_or(|typ| typ != ACCESS && typ != "application/at+jwt") {
+        if header
+            .typ
+            .as_deref()
+            .map(str::to_ascii_lowercase)
+            .is_none_or(|typ| typ != ACCESS && typ != "application/at+jwt")
+        {
             return None;
         }
         let keys = self.feed.keys();

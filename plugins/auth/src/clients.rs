@@ -141,7 +141,9 @@ impl Inner {
 fn check(new: &NewClient) -> Result<(), Failure> {
     let length = new.name.trim().chars().count();
     if !(1..=100).contains(&length) || new.name.chars().any(char::is_control) {
-        return Err(Failure::Invalid(format!("found a name of {length} characters, expected 1 to 100, none of them a control character")));
+        return Err(Failure::Invalid(format!(
+            "found a name of {length} characters, expected 1 to 100, none of them a control character"
+        )));
     }
     if new.redirect_uris.is_empty() || new.redirect_uris.len() > 20 {
         let found = new.redirect_uris.len();
@@ -160,7 +162,12 @@ fn check(new: &NewClient) -> Result<(), Failure> {
 /// RFC 9700, 4.1, and RFC 8252, 7.
 fn is_redirect_uri(text: &str) -> bool {
     let Ok(uri) = Url::parse(text) else { return false };
-    if text.len() > 500 || text.chars().any(|c| c.is_control() || c == '*') || uri.fragment().is_some() || !uri.username().is_empty() || uri.password().is_some() {
+    if text.len() > 500
+        || text.chars().any(|c| c.is_control() || c == '*')
+        || uri.fragment().is_some()
+        || !uri.username().is_empty()
+        || uri.password().is_some()
+    {
         return false;
     }
     match uri.scheme() {

@@ -140,13 +140,18 @@ impl Config {
         }
         if self.key_seconds <= self.key_published_before_seconds {
             let (found, before) = (self.key_seconds, self.key_published_before_seconds);
-            return Err(format!("found key_seconds {found}, expected more than key_published_before_seconds, which is {before}"));
+            return Err(format!(
+                "found key_seconds {found}, expected more than key_published_before_seconds, which is {before}"
+            ));
         }
         let mut ids = std::collections::BTreeSet::new();
         for provider in &self.providers {
             let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             if provider.id.is_empty() || provider.id.len() > 40 || !provider.id.chars().all(is_word) {
-                return Err(format!("found provider {:?}, expected at most 40 lower-case letters, digits and -", provider.id));
+                return Err(format!(
+                    "found provider {:?}, expected at most 40 lower-case letters, digits and -",
+                    provider.id
+                ));
             }
             if !ids.insert(&provider.id) {
                 return Err(format!("found two providers {:?}, expected each id once", provider.id));
@@ -161,7 +166,9 @@ pub(crate) const LEEWAY_MS: i64 = 60_000;
 
 /// Seconds as milliseconds.
 pub(crate) fn millis(seconds: u64) -> i64 {
-    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+    i64::try_from(seconds.saturating_mul(1000))
+        .unwrap_or(i64::MAX / 4)
+        .min(i64::MAX / 4)
 }
 
 #[cfg(test)]
@@ -186,7 +193,10 @@ mod tests {
             public_url: "https://wharf.example.org/".to_owned(),
             ..Config::default()
         };
-        assert_eq!((config.issuer(), config.is_secure()), ("https://wharf.example.org/auth".to_owned(), true));
+        assert_eq!(
+            (config.issuer(), config.is_secure()),
+            ("https://wharf.example.org/auth".to_owned(), true)
+        );
         assert_eq!(config.audience(), config.issuer());
     }
 }

@@ -67,7 +67,9 @@ impl Inner {
     /// The client that showed these credentials.
     pub(crate) async fn authenticate_client(&self, shown: &Credentials) -> Result<Client, Failure> {
         let client = self.client(&shown.id).await?;
-        client.filter(|client| client.is_authenticated(shown.secret.as_deref())).ok_or(Failure::Client)
+        client
+            .filter(|client| client.is_authenticated(shown.secret.as_deref()))
+            .ok_or(Failure::Client)
     }
 
     /// authorization_code: a code becomes a session, once, for the client it was given to, with the address it was sent to, and
@@ -82,13 +84,19 @@ impl Inner {
             return self.replayed(&row).await;
         }
         let verifier = exchange.verifier;
-        let is_right = row.redirect_uri == exchange.redirect_uri && (43..=128).contains(&verifier.len()) && same(&row.challenge, &challenge_of(verifier));
+        let is_right = row.redirect_uri == exchange.redirect_uri
+            && (43..=128).contains(&verifier.len())
+            && same(&row.challenge, &challenge_of(verifier));
         if !is_right || row.expires_at <= now_ms() {
             // Whoever has the code without its secret stole it: nobody gets anything for it.
             self.use_code_up(&hash).await?;
             return Err(Failure::Grant(CODE));
         }
-        let account = self.directory.active(&row.account).await?.ok_or(Failure::Grant("the account is not active any more"))?;
+        let account = self
+            .directory
+            .active(&row.account)
+            .await?
+            .ok_or(Failure::Grant("the account is not active any more"))?;
         let opening = Opening {
             account: &account,
             client: &client.id,
@@ -181,7 +189,8 @@ impl Inner {
             return Ok(());
         };
         let tx = self.db.begin().await?;
-        self.revoke(&tx, [Revoked::Token(claims.jti, claims.exp.saturating_mul(1000))]).await?;
+        self.revoke(&tx, [Revoked::Token(claims.jti, claims.exp.saturating_mul(1000))])
+            .await?;
         tx.commit().await?;
         self.look().await
     }

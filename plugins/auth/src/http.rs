@@ -1,9 +1,12 @@
 //! The routes, below `/auth`. Everything a token is in is answered with `Cache-Control: no-store`.
 
+mod authorize;
+mod cookie;
 mod discovery;
 mod errors;
 mod first_party;
 mod form;
+mod page;
 mod token;
 
 use axum::http::HeaderMap;
@@ -23,6 +26,9 @@ pub(crate) fn routes() -> Routes<Auth> {
         .route("/v1/token", post(token::token))
         .public()
         .rate_class(LOGIN)
+        .route("/v1/authorize", get(authorize::show).post(authorize::take))
+        .public()
+        .rate_class(LOGIN)
         .route("/v1/revoke", post(token::revoke))
         .public()
         .rate_class(LOGIN)
@@ -39,7 +45,10 @@ pub(crate) fn routes() -> Routes<Auth> {
 
 /// Where a request came from, as sessions show it.
 fn origin(call: &Call, headers: &HeaderMap) -> Origin {
-    let agent = headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(axum::http::header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
     Origin {
         address: call.peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
         user_agent: agent.chars().filter(|c| !c.is_control()).take(200).collect(),

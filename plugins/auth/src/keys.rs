@@ -97,7 +97,10 @@ impl Keys {
     /// The key that signs now: the youngest that is in force.
     fn signer(&self, now: i64) -> Option<(&HeldKey, &EncodingKey)> {
         let usable = self.keys.iter().filter_map(|key| Some((key, key.private.as_ref()?)));
-        let in_force = usable.clone().filter(|(key, _)| key.active_from <= now).max_by_key(|(key, _)| key.active_from);
+        let in_force = usable
+            .clone()
+            .filter(|(key, _)| key.active_from <= now)
+            .max_by_key(|(key, _)| key.active_from);
         in_force.or_else(|| usable.min_by_key(|(key, _)| key.active_from))
     }
 
@@ -142,7 +145,10 @@ impl Keys {
 impl Inner {
     /// All keys as they are in the table.
     pub(crate) async fn load_keys(&self, epoch: u64) -> Result<Keys, Failure> {
-        let rows = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom).all(&self.db).await?;
+        let rows = signing_key::Entity::find()
+            .order_by_asc(signing_key::Column::ActiveFrom)
+            .all(&self.db)
+            .await?;
         let now = now_ms();
         let alive = rows.iter().filter(|row| row.retire_at.is_none_or(|at| at > now));
         let keys = alive.map(|row| HeldKey::open(&self.seal, row)).collect::<Result<_, _>>()?;
@@ -155,10 +161,16 @@ impl Inner {
         let tx = self.db.begin().await?;
         lock(&tx, KEYS).await?;
         let now = now_ms();
-        let rows = signing_key::Entity::find().order_by_asc(signing_key::Column::ActiveFrom).all(&tx).await?;
+        let rows = signing_key::Entity::find()
+            .order_by_asc(signing_key::Column::ActiveFrom)
+            .all(&tx)
+            .await?;
         let newest = rows.iter().rev().find(|row| open(&self.seal, row).is_some());
         let mut changed = self.make_due(&tx, newest, now).await?;
-        let gone = signing_key::Entity::delete_many().filter(signing_key::Column::RetireAt.lte(now)).exec(&tx).await?;
+        let gone = signing_key::Entity::delete_many()
+            .filter(signing_key::Column::RetireAt.lte(now))
+            .exec(&tx)
+            .await?;
         changed |= gone.rows_affected > 0;
         if changed {
             raise(&tx, KEYS).await?;
@@ -208,7 +220,12 @@ impl Inner {
             retire_at: Set(None),
         };
         signing_key::Entity::insert(row).exec_without_returning(tx).await?;
-        tracing::info!(key.id = id, key.algorithm = algorithm.name(), key.active_from_ms = active_from, "a signing key was made");
+        tracing::info!(
+            key.id = id,
+            key.algorithm = algorithm.name(),
+            key.active_from_ms = active_from,
+            "a signing key was made"
+        );
         Ok(id)
     }
 }
@@ -255,7 +272,8 @@ pub(crate) async fn raise(tx: &Tx, name: &str) -> Result<i64, Failure> {
 
 async fn read(conn: &impl ConnectionTrait, name: &str) -> Result<i64, Failure> {
     let row = epoch::Entity::find_by_id(name).one(conn).await?;
-    row.map(|row| row.value).ok_or_else(|| Failure::internal(format!("found no epoch {name:?}: the tables were changed by hand")))
+    row.map(|row| row.value)
+        .ok_or_else(|| Failure::internal(format!("found no epoch {name:?}: the tables were changed by hand")))
 }
 
 fn open(seal: &Seal, row: &signing_key::Model) -> Option<Zeroizing<Vec<u8>>> {
@@ -282,7 +300,10 @@ mod tests {
             validation.validate_exp = false;
             let verified = jsonwebtoken::decode::<serde_json::Value>(&token, &DecodingKey::from_jwk(&public).unwrap(), &validation);
             assert_eq!(verified.unwrap().claims, claims);
-            assert!(!serde_json::to_string(&public).unwrap().contains("\"d\""), "a private part was published");
+            assert!(
+                !serde_json::to_string(&public).unwrap().contains("\"d\""),
+                "a private part was published"
+            );
         }
     }
 }

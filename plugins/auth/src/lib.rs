@@ -5,6 +5,7 @@
 //! `background` (what it does by itself). Who people are, and whether a password is right, is asked of the module `identity`.
 
 mod api_keys;
+mod authorize;
 mod background;
 mod claims;
 mod clients;

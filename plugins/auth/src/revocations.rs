@@ -63,10 +63,7 @@ impl Revocations {
     /// With what was added, and without what is to be forgotten.
     pub(crate) fn with(&self, epoch: i64, added: Vec<revocation::Model>) -> Self {
         let now = now_ms();
-        let mut new = Self {
-            epoch,
-            ..Self::default()
-        };
+        let mut new = Self { epoch, ..Self::default() };
         for row in self.rows.iter().cloned().chain(added).filter(|row| row.forget > now) {
             new.add(row);
         }

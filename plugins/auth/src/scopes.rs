@@ -21,7 +21,10 @@ impl Asked {
     pub(crate) fn read(scope: Option<&str>, most: &[String]) -> Result<Self, Failure> {
         let scope = scope.unwrap_or_default();
         if scope.len() > LONGEST {
-            return Err(Failure::Invalid(format!("found a scope of {} bytes, expected at most {LONGEST}", scope.len())));
+            return Err(Failure::Invalid(format!(
+                "found a scope of {} bytes, expected at most {LONGEST}",
+                scope.len()
+            )));
         }
         let words = || scope.split_ascii_whitespace();
         let wanted: Vec<_> = words().filter(|word| !PLAIN.contains(word)).collect();
@@ -115,7 +118,10 @@ mod tests {
         assert_eq!(read(None, &[]).unwrap(), Asked::default());
         assert_eq!(read(Some("openid profile"), &[]).unwrap(), Asked { openid: true, scope: None });
         assert_eq!(read(None, &most).unwrap().scope.as_deref(), Some("blog.*"));
-        assert_eq!(read(Some("openid blog.post.read"), &most).unwrap().scope.as_deref(), Some("blog.post.read"));
+        assert_eq!(
+            read(Some("openid blog.post.read"), &most).unwrap().scope.as_deref(),
+            Some("blog.post.read")
+        );
         assert!(matches!(read(Some("*"), &most), Err(Failure::Scope(_))));
         assert!(matches!(read(Some("a b\u{e9}"), &[]), Err(Failure::Invalid(_))));
         assert!(read(Some(&"a ".repeat(2000)), &[]).is_err());

@@ -84,7 +84,13 @@ impl Seal {
                 "found a secret \"module-key\" of {} bytes, expected 16 at least: `wharf secrets delete auth module-key` lets the host make one",
                 key.len()
             ))),
-            _ => Ok(Self(Zeroizing::new(Sha256::new().chain_update(b"wharf auth seal 1\0").chain_update(key).finalize().into()))),
+            _ => Ok(Self(Zeroizing::new(
+                Sha256::new()
+                    .chain_update(b"wharf auth seal 1\0")
+                    .chain_update(key)
+                    .finalize()
+                    .into(),
+            ))),
         }
     }
 
@@ -194,7 +200,15 @@ mod tests {
         assert_eq!((text.len(), &text[..6]), (55, "wharf_"));
         assert!(looks_like_api_key(text));
         let last = if text.ends_with('a') { 'b' } else { 'a' };
-        for wrong in ["", "wharf_", "sk_live", &format!("{}{last}", &text[..54]), &text[..54], &format!("{text}0"), &text.replacen("wharf", "whars", 1)] {
+        for wrong in [
+            "",
+            "wharf_",
+            "sk_live",
+            &format!("{}{last}", &text[..54]),
+            &text[..54],
+            &format!("{text}0"),
+            &text.replacen("wharf", "whars", 1),
+        ] {
             assert!(!looks_like_api_key(wrong), "{wrong}");
         }
         assert_eq!(base62(&[0; 32]), "0".repeat(43));

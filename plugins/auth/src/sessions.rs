@@ -168,7 +168,12 @@ impl Inner {
     /// The same in a transaction; call [`Inner::look`] after its commit.
     pub(crate) async fn end_sessions_in(&self, tx: &Tx, which: &Which) -> Result<u32, Failure> {
         let now = now_ms();
-        let ids: Vec<String> = alive(which, now).select_only().column(session::Column::Id).into_tuple().all(tx).await?;
+        let ids: Vec<String> = alive(which, now)
+            .select_only()
+            .column(session::Column::Id)
+            .into_tuple()
+            .all(tx)
+            .await?;
         for some in ids.chunks(200) {
             session::Entity::update_many()
                 .col_expr(session::Column::RevokedAt, Expr::value(now))
@@ -227,7 +232,9 @@ impl Which {
 
 fn alive(which: &Which, now: i64) -> sea_orm::Select<session::Entity> {
     use session::Column;
-    let mut found = session::Entity::find().filter(Column::RevokedAt.is_null()).filter(Column::ExpiresAt.gt(now));
+    let mut found = session::Entity::find()
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now));
     let wanted = [
         (Column::Tenant, &which.tenant),
         (Column::Id, &which.id),

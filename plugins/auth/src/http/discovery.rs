@@ -13,7 +13,10 @@ use crate::Auth;
 /// `GET /auth/v1/jwks.json`.
 pub(super) async fn jwks(State(auth): State<Arc<Auth>>) -> Response {
     // A key is published much longer before its use.
-    let headers = [(header::CACHE_CONTROL, "public, max-age=300"), (header::CONTENT_TYPE, "application/jwk-set+json")];
+    let headers = [
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::CONTENT_TYPE, "application/jwk-set+json"),
+    ];
     (headers, auth.inner.feed.keys().jwks().to_string()).into_response()
 }
 

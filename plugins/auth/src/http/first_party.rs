@@ -68,7 +68,9 @@ pub(super) async fn open(
 ) -> Result<Response, Refusal> {
     // Why a body is refused is not told in full: it holds a password.
     let Ok(Json(login)) = login else {
-        return Err(Refusal(Failure::Invalid("expected a JSON object with login, password and perhaps tenant".to_owned())));
+        return Err(Refusal(Failure::Invalid(
+            "expected a JSON object with login, password and perhaps tenant".to_owned(),
+        )));
     };
     let tokens = auth.log_in(&login, &call, &headers).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(TokenResponse::from(tokens))).into_response())
@@ -79,7 +81,11 @@ impl Auth {
         if login.password.len() > LONGEST_PASSWORD {
             return Err(Failure::Wrong);
         }
-        let account = self.inner.directory.by_password(&login.tenant, &login.login, &login.password).await?;
+        let account = self
+            .inner
+            .directory
+            .by_password(&login.tenant, &login.login, &login.password)
+            .await?;
         let opening = Opening {
             account: &account,
             client: FIRST_PARTY,

@@ -21,7 +21,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OAuthForm<T> {
         match Form::<T>::from_request(request, state).await {
             Ok(Form(form)) => Ok(Self(form)),
             // What was sent may be a secret: it is not repeated.
-            Err(FormRejection::InvalidFormContentType(_)) => Err(OAuthError::invalid("expected a body of application/x-www-form-urlencoded")),
+            Err(FormRejection::InvalidFormContentType(_)) => {
+                Err(OAuthError::invalid("expected a body of application/x-www-form-urlencoded"))
+            }
             Err(_) => Err(OAuthError::invalid("a parameter is missing, repeated or malformed")),
         }
     }
@@ -38,7 +40,9 @@ pub(crate) fn credentials(headers: &HeaderMap, id: Option<&str>, secret: Option<
     };
     let shown = basic(header.as_bytes()).ok_or(OAuthError(Failure::Client))?;
     if secret.is_some() || id.is_some_and(|id| id != shown.id) {
-        return Err(OAuthError::invalid("found client credentials in the header and in the body, expected one of them"));
+        return Err(OAuthError::invalid(
+            "found client credentials in the header and in the body, expected one of them",
+        ));
     }
     Ok(shown)
 }

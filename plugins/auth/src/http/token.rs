@@ -90,7 +90,11 @@ impl Auth {
 }
 
 /// `POST /auth/v1/revoke`: 200 whatever the token was, unless the client is not who it says.
-pub(super) async fn revoke(State(auth): State<Arc<Auth>>, headers: HeaderMap, OAuthForm(about): OAuthForm<About>) -> Result<Response, OAuthError> {
+pub(super) async fn revoke(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    OAuthForm(about): OAuthForm<About>,
+) -> Result<Response, OAuthError> {
     let token = needed("token", about.token.as_ref())?;
     let shown = auth.shown_or_first_party(&headers, &about)?;
     let client = auth.known_client(&shown).await?;
@@ -105,7 +109,11 @@ pub(super) async fn introspect(
     OAuthForm(about): OAuthForm<About>,
 ) -> Result<Response, OAuthError> {
     let token = needed("token", about.token.as_ref())?;
-    let shown = credentials(&headers, about.client_id.as_deref(), about.client_secret.as_ref().map(|secret| &**secret))?;
+    let shown = credentials(
+        &headers,
+        about.client_id.as_deref(),
+        about.client_secret.as_ref().map(|secret| &**secret),
+    )?;
     if shown.secret.is_none() {
         return Err(OAuthError(Failure::Client));
     }
@@ -122,7 +130,11 @@ impl Auth {
                 secret: None,
             });
         }
-        credentials(headers, about.client_id.as_deref(), about.client_secret.as_ref().map(|secret| &**secret))
+        credentials(
+            headers,
+            about.client_id.as_deref(),
+            about.client_secret.as_ref().map(|secret| &**secret),
+        )
     }
 
     /// Id of a registered client, or of a service account.
@@ -138,7 +150,10 @@ impl Auth {
 const UNSUPPORTED: &str = "found a grant_type that is not served, expected authorization_code, refresh_token or client_credentials";
 
 fn needed<'a>(name: &str, value: Option<&'a Shown>) -> Result<&'a str, OAuthError> {
-    value.map(|value| &**value).filter(|value| !value.is_empty() && value.len() <= 16 * 1024).ok_or_else(|| missing(name))
+    value
+        .map(|value| &**value)
+        .filter(|value| !value.is_empty() && value.len() <= 16 * 1024)
+        .ok_or_else(|| missing(name))
 }
 
 fn missing(name: &str) -> OAuthError {
