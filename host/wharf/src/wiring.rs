@@ -178,7 +178,12 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 /// Modules that are linked into this program, as far as `security.core_modules` lets them run. Core modules come here as they are
 /// written.
 fn linked_modules(config: &Config) -> Vec<wharf_host::Root> {
-    let core: [(&str, fn() -> wharf_host::Root); 0] = [];
+    let core: [(&str, fn() -> wharf_host::Root); 4] = [
+        ("identity", || wharf_identity::root().into()),
+        ("auth", || wharf_auth::root().into()),
+        ("authz", || wharf_authz::root().into()),
+        ("audit", || wharf_audit::root().into()),
+    ];
     core.into_iter()
         .filter(|(id, _)| config.security.core_modules.iter().any(|wanted| wanted == id))
         .map(|(_, root)| root())
