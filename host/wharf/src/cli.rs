@@ -1,6 +1,7 @@
 //! The command line: parse, validate, run, and say how it went in an exit code.
 
 mod args;
+mod authz;
 mod client;
 mod completions;
 mod config;
@@ -77,6 +78,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Authz { command } => authz::run(context, &command).await,
             Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
