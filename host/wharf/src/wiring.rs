@@ -163,7 +163,7 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 
 /// Modules that are linked into this program. Core modules come here as they are written.
 fn linked_modules() -> Vec<wharf_host::Root> {
-    Vec::new()
+    vec![wharf_authz::root().into()]
 }
 
 /// The state of a host that may not be running, looked at and not changed; none when there is none yet.
