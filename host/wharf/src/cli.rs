@@ -1,11 +1,8 @@
 //! The command line: parse, validate, run, and say how it went in an exit code.
 
 mod args;
-<<<<<<< HEAD
 mod authz;
-=======
 mod audit;
->>>>>>> main
 mod client;
 mod completions;
 mod config;
@@ -83,16 +80,13 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
-<<<<<<< HEAD
             Command::Authz { command } => authz::run(context, &command).await,
-=======
             Command::Users { command } => people::users(context, &command).await,
             Command::Groups { command } => people::groups(context, &command).await,
             Command::ServiceAccounts { command } => people::service_accounts(context, &command).await,
             Command::Tenants { command } => people::tenants(context, &command).await,
             Command::Admin { command } => people::admin(context, &command).await,
             Command::Audit { command } => audit::run(context, &command).await,
->>>>>>> main
             Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
