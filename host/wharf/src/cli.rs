@@ -1,8 +1,8 @@
 //! The command line: parse, validate, run, and say how it went in an exit code.
 
 mod args;
-mod authz;
 mod audit;
+mod authz;
 mod client;
 mod completions;
 mod config;
