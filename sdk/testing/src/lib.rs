@@ -16,22 +16,27 @@
 //!
 //! It runs on whatever tokio runtime the test has: `#[tokio::test]` is enough. A module that blocks its thread needs
 //! `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, as then only that thread waits. Reading order:
-//! [`TestHost`], [`Builder`], [`Answer`], [`Channel`].
+//! [`TestHost`], [`Builder`], [`Caller`], [`Answer`], [`Channel`].
 
 mod answer;
 mod builder;
+mod calls;
+mod caller;
 mod channel;
 mod events;
 mod host;
 mod log;
+mod rules;
 
 pub use answer::Answer;
 pub use builder::{Builder, StartError};
+pub use caller::Caller;
 pub use channel::Channel;
 pub use events::{DeadLetter, Events, PublishedEvent};
 pub use host::TestHost;
 pub use wharf_host::Root;
 pub use wharf_host::domain::status::{ModuleStatus, State};
+pub use wharf_host::grpc::connect::CallFailed;
 pub use wharf_host::http::body::Body;
 pub use wharf_host::ports::mail::Mail;
 pub use wharf_host::telemetry::{Captured, CapturedEvent};

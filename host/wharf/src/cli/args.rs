@@ -58,6 +58,11 @@ pub(crate) enum Command {
     },
     /// Show or change log levels of the running host
     Log(LogArgs),
+    /// Roles and rules: who may what, and why
+    Authz {
+        #[command(subcommand)]
+        command: super::authz::AuthzCommand,
+    },
     /// Make and show signing keys
     Keys(KeysArgs),
     /// Sign a library; writes FILE.sig
@@ -79,6 +84,36 @@ pub(crate) enum Command {
     Sessions {
         #[command(subcommand)]
         command: super::sessions::SessionsCommand,
+    },
+    /// Become administrator of a host
+    Admin {
+        #[command(subcommand)]
+        command: super::people::AdminCommand,
+    },
+    /// Accounts of people
+    Users {
+        #[command(subcommand)]
+        command: super::people::UsersCommand,
+    },
+    /// Groups of accounts
+    Groups {
+        #[command(subcommand)]
+        command: super::people::GroupsCommand,
+    },
+    /// Accounts of programs
+    ServiceAccounts {
+        #[command(subcommand)]
+        command: super::people::ServiceAccountsCommand,
+    },
+    /// Tenants that share this installation
+    Tenants {
+        #[command(subcommand)]
+        command: super::people::TenantsCommand,
+    },
+    /// Who did what: read the record, verify and export it
+    Audit {
+        #[command(subcommand)]
+        command: super::audit::AuditCommand,
     },
     /// Make a new module
     New(NewArgs),
