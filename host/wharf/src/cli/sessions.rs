@@ -69,9 +69,8 @@ pub(super) async fn run(command: SessionsCommand, context: &Context) -> Result<E
             let listed: Listed = match (all, subject) {
                 (false, None) if client.is_somebody() => client.rpc(SERVICE, "ListMine", &json!({})).await?,
                 (_, subject) => {
-                    remote
-                        .call(&call("List"), &json!({ "subject": subject.unwrap_or_default() }))
-                        .await?
+                    let request = json!({ "subject": subject.unwrap_or_default() });
+                    client.rpc(SERVICE, "List", &request).await?
                 }
             };
             context.emit(&listed.sessions, |sessions| table(sessions));
