@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use wharf_sdk::Call;
@@ -58,7 +58,7 @@ impl From<Tokens> for TokenResponse {
 }
 
 /// Opens a session. The body is `{"tenant": "default", "login": "ada@example.org", "password": "..."}`, where the tenant may be left
-/// out; the answer is that of the token endpoint. 401 for every wrong outcome, with one sentence; 429 with `Retry-After` after too
+/// out; the answer is 201 and that of the token endpoint. 401 for every wrong outcome, with one sentence; 429 with `Retry-After` after too
 /// many; 503 while accounts cannot be looked at.
 pub(super) async fn open(
     State(auth): State<Arc<Auth>>,
@@ -73,7 +73,7 @@ pub(super) async fn open(
         )));
     };
     let tokens = auth.log_in(&login, &call, &headers).await?;
-    Ok((NO_STORE, Json(TokenResponse::from(tokens))).into_response())
+    Ok((StatusCode::CREATED, NO_STORE, Json(TokenResponse::from(tokens))).into_response())
 }
 
 impl Auth {
