@@ -119,14 +119,7 @@ impl Person {
     ///
     /// # Errors
     /// When there is no answer.
-    pub fn try_to_send(
-        &self,
-        server: &TestServer,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> io::Result<Answer> {
+    pub fn try_to_send(&self, server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
         let bearer = format!("Bearer {}", self.token);
         let headers = [headers, &[("authorization", bearer.as_str())]].concat();
         client::send(server.http(), method, path, &headers, body)
