@@ -3,6 +3,7 @@
 //! `make bench` runs all of it; `wharf-bench NAME` one part. Every figure is printed below the command that makes it.
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod authz;
 mod cache;
 mod callgrind;
 mod calls;
@@ -20,7 +21,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 7] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads"];
+const PARTS: [&str; 8] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads", "authz"];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
         ["callgrind"] => callgrind::run(&mut report)?,
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
+        ["authz"] => authz::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["database"] => database::run()?,

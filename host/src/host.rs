@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use wharf_plugin_api::root::Root_Ref;
 
+use crate::admin::host_permissions;
 use crate::blobs::SignedBlobs;
 use crate::config::Config;
 use crate::domain::migration::MigrationRow;
@@ -30,8 +31,9 @@ use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
+use crate::security::record::Recorder;
 use crate::security::sources::{Surroundings, Watching};
-use crate::security::{Security, SourceStatus};
+use crate::security::{RateLimits, Security, SourceStatus};
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
@@ -76,6 +78,8 @@ struct Inner {
     mesh: Arc<Mesh>,
     backends: Backends,
     security: Security,
+    rates: Arc<RateLimits>,
+    recorder: Recorder,
     /// From start to stop.
     watching: Mutex<Option<Watching>>,
     health: Health,
@@ -92,7 +96,9 @@ impl Host {
     pub fn new(parts: HostParts) -> Result<Self, SupervisorError> {
         let routes = Arc::new(Routes::new());
         let security = parts.security;
+        let rates = Arc::new(settings::rates(&parts.config, &*parts.backends.rates));
         let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()));
+        let recorder = Recorder::new(&parts.config.node.name, mesh.clone(), routes.clone());
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
         let work = Work::on(
@@ -127,6 +133,8 @@ impl Host {
             mesh,
             backends,
             security,
+            rates,
+            recorder,
             watching: Mutex::default(),
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -164,23 +172,37 @@ impl Host {
     pub fn gateway(&self) -> Gateway {
         let config = self.config();
         let control: Arc<dyn Control> = Arc::new(self.clone());
-        Gateway::new(self.0.routes.clone())
+        let gateway = Gateway::new(self.0.routes.clone())
             .with_gatekeeper(self.0.security.gatekeeper.clone())
+            .with_rate_limits(self.0.rates.clone())
+            .with_cors(settings::cors(&config))
+            .with_shield(settings::shield(&config))
             .with_limits(settings::limits(&config))
             .with_trusted_proxies(settings::proxies(&config))
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
-            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())))
+            .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())));
+        match config.audit.denials {
+            true => gateway.with_denials(self.0.recorder.denials()),
+            false => gateway,
+        }
+    }
+
+    /// Writes to the audit log in the name of the host.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.0.recorder
     }
 
     /// What the management listener serves: metrics, verbose probes, gRPC health and reflection. It serves no module.
     #[must_use]
     pub fn management(&self) -> Gateway {
         let control: Arc<dyn Control> = Arc::new(self.clone());
-        let this = self.clone();
+        let (this, lines_of) = (self.clone(), self.clone());
         let render = move || {
             this.0.metrics.observe(&this.0.supervisor.host_status());
+            observe::sources(&this.security_status());
             this.0.metrics.render()
         };
         Gateway::new(Arc::new(Routes::new()))
@@ -189,7 +211,7 @@ impl Host {
                 ..Limits::default()
             })
             .with_trusted_proxies(TrustedProxies::default())
-            .with_local(Arc::new(Probes::verbose(control)))
+            .with_local(Arc::new(Probes::verbose(control).with_lines(move || lines_of.security_lines())))
             .with_local(Arc::new(MetricsPage::new(render)))
             .with_local(Arc::new(
                 Surfaces::new(&self.0.routes, self.0.health.clone()).with_status(Arc::new(self.clone())),
@@ -231,6 +253,8 @@ impl Host {
         self.set_unready();
         // Their streams would keep the core modules from ending.
         drop(self.0.watching.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let left = deadline.saturating_duration_since(Instant::now()) / 4;
+        drop(tokio::time::timeout(left, self.0.recorder.write_denials(true)).await);
         let unclean = self.0.supervisor.shut_down(deadline).await;
         self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
         self.0.health.close();
@@ -244,6 +268,11 @@ impl Host {
         sources.map(|sources| sources.freshness.status()).unwrap_or_default()
     }
 
+    fn security_lines(&self) -> Vec<(bool, String)> {
+        let line = |status: SourceStatus| (status.is_fresh(), format!("security {status}"));
+        self.security_status().into_iter().map(line).collect()
+    }
+
     fn watch_sources(&self) {
         let Some(sources) = &self.0.security.sources else { return };
         let this = Arc::downgrade(&self.0);
@@ -251,9 +280,15 @@ impl Host {
             node: self.config().node.name.clone(),
             channels: self.0.mesh.clone(),
             routes: self.0.routes.clone(),
-            permissions: Arc::new(move || this.upgrade().map(|inner| inner.supervisor.permissions()).unwrap_or_default()),
+            permissions: Arc::new(move || {
+                let of_modules = this.upgrade().map(|inner| inner.supervisor.permissions());
+                let mut declared = of_modules.unwrap_or_default();
+                declared.push(host_permissions());
+                declared
+            }),
         });
-        *self.0.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(watching);
+        let writing = watching.and(self.0.recorder.clone().keep_writing());
+        *self.0.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
     }
 
     /// Status of the node and of every module.

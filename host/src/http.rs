@@ -5,6 +5,7 @@
 //! [`management`] holds what the host answers itself.
 
 pub mod body;
+pub mod cors;
 pub mod gateway;
 pub mod inbound;
 pub mod management;
@@ -13,3 +14,4 @@ pub mod problem;
 pub mod request_id;
 pub mod routes;
 pub mod server;
+pub mod shield;

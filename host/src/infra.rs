@@ -7,6 +7,7 @@ pub mod database;
 pub mod errors;
 pub mod events;
 pub mod mail;
+pub mod rate;
 pub mod secrets;
 pub mod signals;
 

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod database;
 pub mod errors;
 pub mod mail;
+pub mod rate;
 pub mod secrets;
 pub mod signals;
 pub mod state;

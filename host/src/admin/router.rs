@@ -16,6 +16,7 @@ use crate::domain::migration::MigrationRow;
 use crate::domain::status::{HostStatus, ModuleStatus};
 use crate::modules::control::{Control, PinnedBuild, Plan, RouteRow};
 use crate::ports::database::SpaceStatus;
+use crate::security::{SourceStatus, Standing};
 use crate::telemetry::LogControl;
 
 /// What the API is made over.
@@ -27,6 +28,8 @@ pub struct AdminParts {
     pub log: LogControl,
     /// The settings in force, secrets hidden.
     pub settings: Arc<dyn Fn() -> Vec<Setting> + Send + Sync>,
+    /// How old what it knows of callers is.
+    pub security: Arc<dyn Fn() -> Vec<SourceStatus> + Send + Sync>,
 }
 
 /// Body of `GET` and `PUT /admin/v1/log`.
@@ -35,6 +38,21 @@ pub struct AdminParts {
 pub struct LogDirectives {
     /// `info,blog=debug`; `reset` goes back to the configured ones.
     pub directives: String,
+}
+
+/// One line of `GET /admin/v1/security`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecuritySource {
+    /// `keys`, `revocations` or `policy`.
+    pub source: String,
+    /// Core module it comes from.
+    pub module: String,
+    /// Whether it counts now.
+    pub fresh: bool,
+    /// Seconds since it was heard of; none if it never was.
+    pub age_seconds: Option<u64>,
+    /// The same in a sentence.
+    pub text: String,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +87,7 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/migrations/up", post(migrate))
         .route("/databases", get(databases))
         .route("/rescan", post(rescan))
+        .route("/security", get(security))
         .route("/log", get(log).put(set_log))
         .route("/config/explain", get(explain))
         .with_state(parts);
@@ -174,6 +193,17 @@ async fn set_log(State(parts): State<AdminParts>, body: Result<Json<LogDirective
 
 async fn explain(State(parts): State<AdminParts>) -> Reply<Vec<Setting>> {
     Ok(Json((parts.settings)()))
+}
+
+async fn security(State(parts): State<AdminParts>) -> Reply<Vec<SecuritySource>> {
+    let row = |status: SourceStatus| SecuritySource {
+        source: status.source.name().to_owned(),
+        module: status.source.module().to_owned(),
+        fresh: status.standing == Standing::Fresh,
+        age_seconds: status.age.map(|age| age.as_secs()),
+        text: status.to_string(),
+    };
+    Ok(Json((parts.security)().into_iter().map(row).collect()))
 }
 
 async fn no_path(uri: axum::http::Uri) -> Problem {

@@ -14,6 +14,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::audit::AdminCaller;
+
 /// Longest path a Unix socket can have on Linux; one byte is the terminating zero.
 const LONGEST_PATH: usize = 107;
 /// How long answers under way may take after the shutdown signal.
@@ -126,7 +128,7 @@ pub async fn serve_admin(socket: AdminSocket, router: Router, shutdown: impl Fut
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, _)) if is_allowed(&stream) => answer(stream, router.clone(), &graceful),
+            Ok((stream, _)) if is_allowed(&stream) => answer(stream, &router, &graceful),
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "admin socket cannot accept");
@@ -140,7 +142,9 @@ pub async fn serve_admin(socket: AdminSocket, router: Router, shutdown: impl Fut
     }
 }
 
-fn answer(stream: UnixStream, router: Router, graceful: &GracefulShutdown) {
+fn answer(stream: UnixStream, router: &Router, graceful: &GracefulShutdown) {
+    let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
+    let router = router.clone().layer(axum::Extension(AdminCaller::on_this_machine(uid)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(10))

@@ -168,6 +168,7 @@ async fn every_route_reaches_the_host_and_refusals_are_problems() {
         control: fake.clone(),
         log: LogControl::new("info").unwrap(),
         settings: Arc::new(Vec::new),
+        security: Arc::new(Vec::new),
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serve_admin(AdminSocket::bind(&path).unwrap(), router(parts), async {

@@ -1,5 +1,7 @@
 //! Reads the layers, lays them over each other and checks the whole.
 
+mod callers;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -257,6 +259,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             );
         }
     }
+    for (path, what, hint) in callers::problems(config) {
+        problem(&path, what, hint);
+    }
     if config.http.max_header_bytes.get() < 8 * 1024 {
         problem(
             "http.max_header_bytes",
@@ -301,7 +306,7 @@ fn drop_nulls(tree: &mut Value) {
 }
 
 fn dev_defaults() -> Value {
-    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } } })
+    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } }, "admin": { "remote": true } })
 }
 
 /// Dates become text; everything else has its like in JSON.

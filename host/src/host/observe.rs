@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use http::Method;
 
 use crate::http::outbound::{OnResponse, Served};
+use crate::security::SourceStatus;
 use crate::telemetry::{Metrics, RouteMetrics};
 
 /// Records each call under its route template. Paths that no module serves share one series.
@@ -18,6 +19,14 @@ struct Known {
     module: Box<str>,
     method: Method,
     series: RouteMetrics,
+}
+
+/// How old what the host knows of callers is.
+pub(super) fn sources(status: &[SourceStatus]) {
+    for one in status {
+        let age = one.age.map_or(-1.0, |age| age.as_secs_f64());
+        metrics::gauge!("wharf_security_source_age_seconds", "source" => one.source.name()).set(age);
+    }
 }
 
 impl Observer {

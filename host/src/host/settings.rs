@@ -1,18 +1,24 @@
 //! From the configuration to what each part of the host goes by.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Frames, Network, OnFailure, RateClass};
 use crate::domain::trust::TrustPolicy;
 use crate::events::EventSettings;
+use crate::http::cors::{Cors, CorsRules};
 use crate::http::gateway::{Limits, TrustedProxies, proxies::ForwardedBy};
 use crate::http::inbound::Pace;
+use crate::http::shield::Shield;
 use crate::mail::MailSettings;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
+use crate::ports::rate::{Quota, RateStore};
 use crate::ports::transport::Transport;
+use crate::security::RateLimits;
+use crate::security::rates::ClassSettings;
 use crate::services::WorkSettings;
 
 /// Threads of the host that no module can block.
@@ -102,6 +108,54 @@ pub(super) fn limits(config: &Config) -> Limits {
         request_timeout: Some(http.request_timeout.get()).filter(|time| !time.is_zero()),
         ..Limits::default()
     }
+}
+
+/// Who is counted how. A class of no requests is no limit.
+pub(super) fn rates(config: &Config, store: &dyn RateStore) -> RateLimits {
+    let class = |(name, class): (&String, &RateClass)| {
+        let requests = NonZeroU32::new(class.requests);
+        let quota = requests.map(|requests| Quota {
+            requests,
+            period: class.per.get(),
+            burst: class.burst.and_then(NonZeroU32::new).unwrap_or(requests),
+        });
+        let settings = ClassSettings {
+            quota,
+            passes_uncounted: class.on_failure == OnFailure::Open,
+        };
+        (name.clone(), settings)
+    };
+    let exempt = config.rate_limits.exempt.clone();
+    let is_exempt = move |address| exempt.iter().any(|network: &Network| network.contains(address));
+    RateLimits::new(config.rate_limits.classes.iter().map(class), store, is_exempt)
+}
+
+/// Which pages of other origins may call.
+pub(super) fn cors(config: &Config) -> Option<Cors> {
+    let cors = &config.http.cors;
+    Cors::new(&CorsRules {
+        origins: cors.origins.clone(),
+        methods: cors.methods.clone(),
+        headers: cors.headers.clone(),
+        credentials: cors.credentials,
+        max_age: cors.max_age.get().as_secs(),
+    })
+}
+
+/// What browsers are told.
+pub(super) fn shield(config: &Config) -> Shield {
+    let headers = &config.http.headers;
+    let mut shield = Shield::new().referrer_policy(&headers.referrer_policy);
+    if headers.nosniff {
+        shield = shield.nosniff();
+    }
+    if headers.frames != Frames::Any {
+        shield = shield.frames(headers.frames == Frames::SameOrigin);
+    }
+    if config.http.tls.is_some() {
+        shield = shield.hsts(headers.hsts.get().as_secs());
+    }
+    shield
 }
 
 /// Proxies that are believed.

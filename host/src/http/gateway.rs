@@ -18,7 +18,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::ALLOW;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 pub(crate) use self::clock::Clock;
@@ -27,14 +27,17 @@ pub use self::limits::Limits;
 pub use self::proxies::TrustedProxies;
 pub(crate) use self::target::strip as strip_target;
 use super::body::{Body, BoxError};
+use super::cors::{Allowed, Cors};
 use super::inbound::{BodyLimits, Inbound, Phase, Progress};
 use super::outbound::{OnResponse, Record, Served, ServedBody};
 use super::problem::{ErrorKind, Problem, Wire};
 use super::request_id::{RequestId, random_u64};
-use super::routes::{Found, Routes};
+use super::routes::{Found, RouteTable, Routes};
+use super::shield::Shield;
 use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
-use crate::security::{Gatekeeper, Principal, PublicOnly};
+use crate::security::denials::OnDenied;
+use crate::security::{Gatekeeper, Principal, PublicOnly, RateLimits};
 
 /// `x-request-id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,6 +57,12 @@ pub struct Gateway {
     routes: Arc<Routes>,
     locals: Vec<Arc<dyn Local>>,
     gatekeeper: Arc<dyn Gatekeeper>,
+    rates: Arc<RateLimits>,
+    denied: Option<Arc<dyn OnDenied>>,
+    cors: Option<Cors>,
+    shield: Shield,
+    /// Routes of the host itself that have policies, such as the admin API.
+    own: RouteTable,
     observer: Option<Arc<dyn OnResponse>>,
     proxies: TrustedProxies,
     pub(super) limits: Limits,
@@ -90,6 +99,11 @@ impl Gateway {
             routes,
             locals: Vec::new(),
             gatekeeper: Arc::new(PublicOnly),
+            rates: Arc::new(RateLimits::none()),
+            denied: None,
+            cors: None,
+            shield: Shield::new(),
+            own: RouteTable::default(),
             observer: None,
             proxies: TrustedProxies::default(),
             limits: Limits::default(),
@@ -108,6 +122,41 @@ impl Gateway {
     #[must_use]
     pub fn with_gatekeeper(mut self, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
         self.gatekeeper = gatekeeper;
+        self
+    }
+
+    /// Counts calls; by default nobody does.
+    #[must_use]
+    pub fn with_rate_limits(mut self, rates: Arc<RateLimits>) -> Self {
+        self.rates = rates;
+        self
+    }
+
+    /// Hears of calls that were refused for their caller or their number.
+    #[must_use]
+    pub fn with_denials(mut self, denied: Arc<dyn OnDenied>) -> Self {
+        self.denied = Some(denied);
+        self
+    }
+
+    /// Lets pages of other origins call.
+    #[must_use]
+    pub fn with_cors(mut self, cors: Option<Cors>) -> Self {
+        self.cors = cors;
+        self
+    }
+
+    /// Adds header fields that tell browsers to be careful.
+    #[must_use]
+    pub fn with_shield(mut self, shield: Shield) -> Self {
+        self.shield = shield;
+        self
+    }
+
+    /// Serves routes of the host's own under their policies, where no module has one.
+    #[must_use]
+    pub fn with_own(mut self, own: RouteTable) -> Self {
+        self.own = own;
         self
     }
 
@@ -175,6 +224,10 @@ impl Gateway {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
+        self.count_address(&head, &call.info)?;
+        if let Some(answer) = self.cors.as_ref().and_then(|cors| cors.preflight(&head)) {
+            return Ok(answer);
+        }
         if head.headers.len() > self.limits.header_count {
             let detail = format!(
                 "found {} header fields, expected at most {}",
@@ -198,7 +251,8 @@ impl Gateway {
         };
         record.lane = entry.lane;
         record.entry = Some(Arc::clone(&entry));
-        call.info.principal = self.admit(&mut head, &entry).await?;
+        call.info.principal = self.admit(&mut head, &entry, &call.info).await?;
+        record.rate = self.count_caller(&head, &entry, &call.info).await?;
         let body = self.inbound(body, &call, *wire)?;
         if *wire == Wire::Connect {
             return crate::grpc::connect::serve(self, &entry, head, body, call.info, &call.clock, call.media == Media::Json).await;
@@ -237,7 +291,9 @@ impl Gateway {
             Found::Nothing => {}
             found => return Ok(found),
         }
-        let Some(entry) = table.grpc(path) else { return Ok(Found::Nothing) };
+        let Some(entry) = table.grpc(path) else {
+            return Ok(self.own.http(&head.method, path));
+        };
         let post = HeaderValue::from_static("POST");
         match (media, &head.method) {
             (_, &Method::OPTIONS) => Ok(Found::Options(HeaderValue::from_static("OPTIONS, POST"))),
@@ -250,6 +306,19 @@ impl Gateway {
                 ErrorKind::UnsupportedMediaType,
                 "this is a gRPC method, expected content-type application/grpc, application/proto or application/json",
             )),
+        }
+    }
+
+    /// Header fields of the host's own, where the module has not set them.
+    fn finish(&self, fields: &mut HeaderMap, wire: Wire, page: Option<Allowed>, record: &Record) {
+        if let Some(rate) = &record.rate {
+            rate.write(fields);
+        }
+        if let Some(cors) = &self.cors {
+            cors.mark(page, fields);
+        }
+        if wire != Wire::Grpc {
+            self.shield.write(fields);
         }
     }
 
@@ -343,6 +412,7 @@ impl Door {
             peer
         };
         glimpse.clean(&mut head.headers, trusted);
+        let page = gateway.cors.as_ref().and_then(|cors| cors.allowed(&head.headers));
 
         let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
         let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
@@ -384,6 +454,7 @@ impl Door {
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }
+        gateway.finish(response.headers_mut(), wire, page, &record);
         let deadline = if wire == Wire::Grpc { explicit } else { None };
         ServedBody::wrap(response, record, deadline)
     }

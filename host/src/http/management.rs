@@ -18,7 +18,11 @@ use crate::modules::endpoint::Responding;
 pub struct Probes {
     control: Arc<dyn Control>,
     verbose: bool,
+    /// Further lines, each well or not.
+    lines: Lines,
 }
+
+type Lines = Arc<dyn Fn() -> Vec<(bool, String)> + Send + Sync>;
 
 /// `/metrics` in the text format of Prometheus.
 pub struct Metrics<F>(F);
@@ -33,13 +37,27 @@ impl Probes {
     /// Probes without details, for the public listener.
     #[must_use]
     pub fn new(control: Arc<dyn Control>) -> Self {
-        Self { control, verbose: false }
+        Self {
+            control,
+            verbose: false,
+            lines: Arc::new(Vec::new),
+        }
     }
 
     /// Probes that take `?verbose`, for the management listener.
     #[must_use]
     pub fn verbose(control: Arc<dyn Control>) -> Self {
-        Self { control, verbose: true }
+        Self {
+            verbose: true,
+            ..Self::new(control)
+        }
+    }
+
+    /// Adds lines to the verbose form, each with whether it is well. They do not decide about readiness.
+    #[must_use]
+    pub fn with_lines(mut self, lines: impl Fn() -> Vec<(bool, String)> + Send + Sync + 'static) -> Self {
+        self.lines = Arc::new(lines);
+        self
     }
 }
 
@@ -81,7 +99,11 @@ impl Local for Probes {
             return Ok(Box::pin(std::future::ready(text(StatusCode::OK, "ok\n".to_owned()))));
         }
         let control = Arc::clone(&self.control);
-        Ok(Box::pin(async move { probe(control.status().await, ready, verbose) }))
+        let lines = Arc::clone(&self.lines);
+        Ok(Box::pin(async move {
+            let lines = if verbose { lines() } else { Vec::new() };
+            probe(control.status().await, ready, verbose, &lines)
+        }))
     }
 }
 
@@ -140,7 +162,7 @@ impl std::fmt::Debug for Mount {
     }
 }
 
-fn probe(status: Result<HostStatus, ControlError>, ready: bool, verbose: bool) -> Response<Body> {
+fn probe(status: Result<HostStatus, ControlError>, ready: bool, verbose: bool, lines: &[(bool, String)]) -> Response<Body> {
     let status = match status {
         Ok(status) => status,
         // The sentence of a control error is meant for operators, and only they see the verbose form.
@@ -174,6 +196,9 @@ fn probe(status: Result<HostStatus, ControlError>, ready: bool, verbose: bool) -
                 let _ = write!(out, ", degraded without {}", module.degraded.join(", "));
             }
             out.push('\n');
+        }
+        for (well, line) in lines {
+            let _ = writeln!(out, "[{}]{line}", if *well { '+' } else { '-' });
         }
     }
     out.push_str(if good { "ok\n" } else { "not ready\n" });

@@ -17,6 +17,7 @@ use super::problem::{ErrorKind, GRPC_STATUS, GrpcCode, write_grpc_status};
 use super::request_id::RequestId;
 use super::routes::Entry;
 use crate::domain::route::Lane;
+use crate::security::rates::RateFields;
 
 /// Status in the record of a call whose client left before a response began.
 pub const CLIENT_LEFT: u16 = 499;
@@ -80,6 +81,8 @@ pub(super) struct Record {
     pub(super) trace_id: [u8; 16],
     pub(super) lane: Lane,
     pub(super) entry: Option<Arc<Entry>>,
+    /// What the client is told of its rate class.
+    pub(super) rate: Option<RateFields>,
     status: u16,
     grpc_status: Option<i32>,
     error: Option<ErrorKind>,
@@ -181,6 +184,7 @@ impl Record {
             trace_id,
             lane: Lane::Http,
             entry: None,
+            rate: None,
             status: CLIENT_LEFT,
             grpc_status: None,
             error: None,

@@ -123,6 +123,14 @@ impl RouteTable {
         build::build(modules)
     }
 
+    /// Builds the table of what the host serves itself under policies.
+    ///
+    /// # Errors
+    /// Every route that cannot be served.
+    pub(crate) fn of_host(host: Mounted) -> Result<Self, Vec<Finding>> {
+        build::of_host(host)
+    }
+
     /// Finds the route of an HTTP request.
     #[must_use]
     pub fn http(&self, method: &Method, path: &str) -> Found {

@@ -136,6 +136,14 @@ impl Freshness {
     }
 }
 
+impl SourceStatus {
+    /// Whether it counts now.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.standing == Standing::Fresh
+    }
+}
+
 impl fmt::Debug for Freshness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.status()).finish()

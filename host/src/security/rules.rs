@@ -85,6 +85,17 @@ impl Authorizer for Rules {
         Some(set.as_ref()?.scope(who.subject(), &who.tenant, permission))
     }
 
+    fn holds(&self, who: &Principal, permission: &str) -> Decision {
+        if let Some(decision) = built_in(who, permission) {
+            return decision;
+        }
+        match (&*self.0.load(), who.identity()) {
+            (Some(set), Some(who)) if set.holds(who.subject(), &who.tenant, permission) => Decision::Allow,
+            (Some(_), Some(_)) => Decision::Deny,
+            _ => Decision::Unknown,
+        }
+    }
+
     fn explain(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Explanation {
         if let Some(decision) = built_in(who, permission) {
             return explain::built_in(who, permission, decision);

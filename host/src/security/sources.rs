@@ -18,8 +18,8 @@ pub(crate) use self::client::MeshClient;
 use self::follow::follow;
 pub use self::report::{DeclaredPermissions, Permission, Permissions};
 use super::authenticate::Authenticator;
-use super::current::Followed;
 use super::freshness::Freshness;
+use super::rules::Rules;
 use crate::http::routes::Routes;
 use crate::services::Channels;
 
@@ -29,7 +29,7 @@ pub struct Sources {
     /// Gets keys and revocations.
     pub authenticator: Arc<Authenticator>,
     /// Get the rules.
-    pub rules: Arc<dyn Followed>,
+    pub rules: Arc<Rules>,
     /// Hears when each source spoke.
     pub freshness: Arc<Freshness>,
 }
@@ -49,12 +49,20 @@ pub struct Surroundings {
 
 /// Watches under way. Dropping it ends them.
 #[derive(Debug)]
-pub struct Watching(#[allow(dead_code, reason = "its drop ends the tasks")] JoinSet<()>);
+pub struct Watching(JoinSet<()>);
 
 /// First and longest pause before a watch is opened again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// A stream that is silent for longer has lost its other end: messages come at least every 30 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
+
+impl Watching {
+    /// This task too.
+    pub(crate) fn and(mut self, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.0.spawn(task);
+        self
+    }
+}
 
 impl Sources {
     /// Begins to watch. Must be called inside a tokio runtime.

@@ -8,6 +8,7 @@ use crate::ports::cache::{CacheStore, MemoryCache};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::database::Databases;
 use crate::ports::mail::{Mailer, MemoryMailer};
+use crate::ports::rate::{MemoryRates, RateStore};
 use crate::ports::secrets::Secrets;
 use crate::ports::signals::{MemorySignals, Signals};
 
@@ -24,6 +25,8 @@ pub struct Backends {
     pub mailer: Arc<dyn Mailer>,
     /// Values that may be lost, counters and locks.
     pub cache: Arc<dyn CacheStore>,
+    /// Counts calls.
+    pub rates: Arc<dyn RateStore>,
     /// Limits of the cache that hold for every adapter.
     pub cache_limits: CacheLimits,
     /// Where secrets of modules come from.
@@ -64,6 +67,7 @@ impl Backends {
             blobs: BlobStore::in_memory(),
             mailer: Arc::new(MemoryMailer::new()),
             cache: Arc::new(MemoryCache::new(clock.clone(), CACHE_BYTES)),
+            rates: Arc::new(MemoryRates::new()),
             cache_limits: CacheLimits::default(),
             secrets: Secrets::default(),
             clock,

@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod authz;
 mod client;
 mod completions;
 mod config;
@@ -79,6 +80,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Authz { command } => authz::run(context, &command).await,
             Command::Users { command } => people::users(context, &command).await,
             Command::Groups { command } => people::groups(context, &command).await,
             Command::ServiceAccounts { command } => people::service_accounts(context, &command).await,

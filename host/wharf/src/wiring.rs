@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use wharf_host::admin::{AdminParts, AdminSocket, call_router, mail_router, router, serve_admin, work_router};
-use wharf_host::config::{Config, LoadOptions, LogFormat};
+use wharf_host::admin::{
+    AdminAudit, AdminParts, AdminSocket, audited, call_router, mail_router, remote_routes, router, serve_admin, work_router,
+};
+use wharf_host::config::{Config, LoadOptions, LogFormat, OnFailure};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::modules::control::Control;
@@ -77,7 +79,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         sink,
         metrics: metrics.clone(),
         state: Arc::clone(&state),
-        linked: linked_modules(),
+        linked: linked_modules(&config),
         error_sinks,
         backends,
         transport: stores::transport(&config),
@@ -91,20 +93,32 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         control: Arc::clone(&control),
         log: log.clone(),
         settings: settings.explainer(),
+        security: {
+            let host = host.clone();
+            Arc::new(move || host.security_status())
+        },
     };
-    let admin_path = socket.path().to_owned();
-    let admin = tokio::spawn(serve_admin(
-        socket,
+    let audit = AdminAudit {
+        recorder: host.recorder().clone(),
+        closed: config.audit.on_failure == OnFailure::Closed,
+    };
+    let routes = audited(
         router(admin)
             .merge(call_router(host.calls()))
             .merge(mail_router(host.work().mail.clone()))
             .merge(work_router(host.work().clone())),
-        stopped(stopping.clone()),
-    ));
+        audit,
+    );
+    let own = match config.admin.remote {
+        true => Some(remote_routes(routes.clone()).map_err(|findings| anyhow::anyhow!("routes of the admin API: {findings:?}"))?),
+        false => None,
+    };
+    let admin_path = socket.path().to_owned();
+    let admin = tokio::spawn(serve_admin(socket, routes, stopped(stopping.clone())));
     tokio::spawn(background::beat(Arc::clone(&state), config.node.name.clone(), stopping.clone()));
     tokio::spawn(background::upkeep(metrics, stopping.clone()));
 
-    let servers = listeners.serve(&host, &config)?;
+    let servers = listeners.serve(&host, &config, own)?;
     host.start().await?;
     servers.say_where(&config, &admin_path);
     Welcome {
@@ -161,9 +175,19 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
     }
 }
 
-/// Modules that are linked into this program. Core modules come here as they are written.
-fn linked_modules() -> Vec<wharf_host::Root> {
-    Vec::new()
+/// Modules that are linked into this program, as far as `security.core_modules` lets them run. Core modules come here as they are
+/// written.
+fn linked_modules(config: &Config) -> Vec<wharf_host::Root> {
+    let core: [(&str, fn() -> wharf_host::Root); 4] = [
+        ("identity", || wharf_identity::root().into()),
+        ("auth", || wharf_auth::root().into()),
+        ("authz", || wharf_authz::root().into()),
+        ("audit", || wharf_audit::root().into()),
+    ];
+    core.into_iter()
+        .filter(|(id, _)| config.security.core_modules.iter().any(|wanted| wanted == id))
+        .map(|(_, root)| root())
+        .collect()
 }
 
 /// The state of a host that may not be running, looked at and not changed; none when there is none yet.

@@ -253,7 +253,7 @@ fn security(rules: FixedRules, shared: &Shared) -> Security {
     let mut security = if rules.is_given() {
         Security::of(Arc::new(PublicOnly), Arc::new(rules))
     } else {
-        Security::guarded(SecuritySettings::default(), shared.clock.clone(), Arc::new(Rules::unknown()))
+        Security::guarded(SecuritySettings::default(), shared.clock.clone())
     };
     security.gatekeeper = Arc::new(AsTold {
         otherwise: security.gatekeeper,

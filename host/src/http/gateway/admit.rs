@@ -1,26 +1,84 @@
-//! Who may call: what the gatekeeper says, in the words of the wire.
+//! Who may call and how often: what the gatekeeper and the rate limits say, in the words of the wire.
 
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, header};
 
 use super::{Gateway, Refusal};
 use crate::http::problem::ErrorKind;
 use crate::http::routes::Entry;
+use crate::modules::endpoint::CallInfo;
 use crate::security::authenticate::is_bearer;
+use crate::security::denials::Denied;
+use crate::security::rates::{Counted, RATE_LIMIT, RateFields};
 use crate::security::{Admission, Denial, Principal};
 
 impl Gateway {
+    /// Counts a request before anything is known of it but its address.
+    pub(super) fn count_address(&self, head: &Parts, info: &CallInfo) -> Result<(), Refusal> {
+        match self.rates.address(info.peer.map(|peer| peer.ip())) {
+            Counted::Over(fields) => {
+                self.tell(&Principal::Anonymous, info, head.method.as_str(), "", ErrorKind::TooManyRequests);
+                Err(too_many(&fields))
+            }
+            Counted::Free | Counted::Within(_) | Counted::Uncounted => Ok(()),
+        }
+    }
+
     /// Finds out who calls and whether they may. A bearer token is taken out of the head: no module sees one.
-    pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry) -> Result<Principal, Refusal> {
+    pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry, info: &CallInfo) -> Result<Principal, Refusal> {
         let decision = match self.gatekeeper.admit(head, &entry.policy) {
             Admission::Now(decision) => decision,
             Admission::Later(deciding) => deciding.await,
         };
         if self.gatekeeper.keeps_tokens() && head.headers.get(AUTHORIZATION).is_some_and(is_bearer) {
-            head.headers.remove(header::AUTHORIZATION);
+            head.headers.remove(AUTHORIZATION);
         }
-        decision.map_err(refusal)
+        decision.map_err(|denial| {
+            let nobody = Principal::Anonymous;
+            let who = if let Denial::Forbidden { who, .. } = &denial {
+                who.clone()
+            } else {
+                nobody
+            };
+            let refusal = refusal(denial);
+            if refusal.kind != ErrorKind::CallersUnknown {
+                self.tell(&who, info, head.method.as_str(), &entry.template, refusal.kind);
+            }
+            refusal
+        })
+    }
+
+    /// Counts a call by its caller. The fields are for answers of routes that have a class of their own.
+    pub(super) async fn count_caller(&self, head: &Parts, entry: &Entry, info: &CallInfo) -> Result<Option<RateFields>, Refusal> {
+        let address = info.peer.map(|peer| peer.ip());
+        let class = entry.rate_class.as_deref();
+        match self.rates.caller(&info.principal, address, class).wait().await {
+            Counted::Free => Ok(None),
+            Counted::Within(fields) => Ok(class.map(|_| fields)),
+            Counted::Over(fields) => {
+                let who = &info.principal;
+                self.tell(who, info, head.method.as_str(), &entry.template, ErrorKind::TooManyRequests);
+                Err(too_many(&fields))
+            }
+            Counted::Uncounted => Err(Refusal::new(
+                ErrorKind::CallersUnknown,
+                "calls cannot be counted at this moment, try again",
+            )),
+        }
+    }
+
+    fn tell(&self, who: &Principal, info: &CallInfo, method: &str, route: &str, kind: ErrorKind) {
+        if let Some(denied) = &self.denied {
+            denied.denied(&Denied {
+                who,
+                address: info.peer.map(|peer| peer.ip()),
+                method,
+                route,
+                status: kind.row().status.as_u16(),
+                request_id: &info.request_id,
+            });
+        }
     }
 }
 
@@ -40,4 +98,20 @@ fn refusal(denial: Denial) -> Refusal {
         Denial::Forbidden { detail, .. } => Refusal::new(ErrorKind::Forbidden, detail),
         Denial::Unknown { detail } => Refusal::new(ErrorKind::CallersUnknown, detail),
     }
+}
+
+fn too_many(fields: &RateFields) -> Refusal {
+    let seconds = fields.retry_after();
+    let detail = format!(
+        "more calls than the rate class {:?} allows, try again in {seconds} s",
+        fields.class()
+    );
+    let mut told = http::HeaderMap::new();
+    fields.write(&mut told);
+    let mut refusal = Refusal::new(ErrorKind::TooManyRequests, detail).with(RETRY_AFTER, HeaderValue::from(seconds));
+    debug_assert!(told.contains_key(RATE_LIMIT));
+    for (name, value) in &told {
+        refusal = refusal.with(name.clone(), value.clone());
+    }
+    refusal
 }

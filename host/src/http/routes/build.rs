@@ -11,7 +11,7 @@ use crate::domain::route::{GrpcMethod, Lane, Route};
 use crate::modules::control::RouteRow;
 
 /// First segments of paths that the host answers itself.
-const RESERVED_PREFIXES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const RESERVED_PREFIXES: [&str; 4] = ["/livez", "/readyz", "/metrics", "/admin"];
 /// gRPC packages that the host serves itself.
 const RESERVED_PACKAGES: [&str; 2] = ["grpc.health.", "grpc.reflection."];
 
@@ -24,8 +24,19 @@ pub(super) fn build(mut modules: Vec<Mounted>) -> Result<RouteTable, Vec<Finding
     draft.finish()
 }
 
+/// Routes of the host itself, which may have prefixes that modules may not.
+pub(super) fn of_host(host: Mounted) -> Result<RouteTable, Vec<Finding>> {
+    let mut draft = Draft {
+        is_of_host: true,
+        ..Draft::default()
+    };
+    draft.add(host);
+    draft.finish()
+}
+
 #[derive(Default)]
 struct Draft {
+    is_of_host: bool,
     table: RouteTable,
     owner_of_prefix: HashMap<String, String>,
     owner_of_service: HashMap<String, Arc<str>>,
@@ -140,7 +151,7 @@ impl Draft {
     fn claim_prefix(&mut self, id: &Arc<str>, prefix: &str) -> bool {
         let well_formed =
             prefix.len() > 1 && prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains(['{', '}', '?', '#', '%', '*']);
-        if !well_formed || prefix.contains("//") || RESERVED_PREFIXES.contains(&prefix) {
+        if !well_formed || prefix.contains("//") || (!self.is_of_host && is_reserved(prefix)) {
             let expected = if well_formed {
                 "one that the host does not answer itself"
             } else {
@@ -292,6 +303,16 @@ impl Methods {
         names.dedup();
         names.join(", ")
     }
+}
+
+/// The host answers below these itself.
+fn is_reserved(prefix: &str) -> bool {
+    let is_below = |reserved: &str| {
+        prefix
+            .strip_prefix(reserved)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    RESERVED_PREFIXES.iter().any(|reserved| is_below(reserved))
 }
 
 fn row(entry: &Entry, method: &str) -> RouteRow {

@@ -55,6 +55,11 @@ pub(crate) enum Command {
     },
     /// Show or change log levels of the running host
     Log(LogArgs),
+    /// Roles and rules: who may what, and why
+    Authz {
+        #[command(subcommand)]
+        command: super::authz::AuthzCommand,
+    },
     /// Make and show signing keys
     Keys(KeysArgs),
     /// Sign a library; writes FILE.sig

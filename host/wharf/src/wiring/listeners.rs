@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use wharf_host::config::{ChannelMode, Config};
 use wharf_host::host::Host;
+use wharf_host::http::routes::RouteTable;
 use wharf_host::http::server::{Listener, Server, Tls};
 
 /// Name of the inherited socket for management; any other inherited socket is public.
@@ -48,7 +49,7 @@ impl Listeners {
 
     /// Begins to accept: the management listener at once, so that probes answer while modules start; the public one too,
     /// with readiness false and 404 or 503 until its modules run.
-    pub(super) fn serve(self, host: &Host, config: &Config) -> anyhow::Result<Servers> {
+    pub(super) fn serve(self, host: &Host, config: &Config, own: Option<RouteTable>) -> anyhow::Result<Servers> {
         let tls = config
             .http
             .tls
@@ -59,7 +60,11 @@ impl Listeners {
         let management = self
             .management
             .map(|listener| Server::start(listener, Arc::new(host.management()), None));
-        let public = Server::start(self.public, Arc::new(host.gateway()), tls.clone());
+        let mut gateway = host.gateway();
+        if let Some(own) = own {
+            gateway = gateway.with_own(own);
+        }
+        let public = Server::start(self.public, Arc::new(gateway), tls.clone());
         if config.channel.mode == ChannelMode::Loopback {
             if tls.is_some() {
                 anyhow::bail!("channel.mode = \"loopback\" needs a public listener without TLS; remove http.tls or the mode");

@@ -9,10 +9,12 @@ use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
 use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::infra::errors::{FileSink, FileSinkConfig, Grouped, WebhookSink};
 use wharf_host::infra::events::RabbitTransport;
+use wharf_host::infra::rate::RedisRates;
 use wharf_host::infra::secrets::{EnvironmentSecrets, FileSecrets, Vault};
 use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::cache::{CacheStore, MemoryCache};
 use wharf_host::ports::clock::{Clock, SystemClock};
+use wharf_host::ports::rate::{MemoryRates, RateStore};
 use wharf_host::ports::secrets::{SealedStore, SecretError, SecretSource, Secrets};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::{StateError, StateStore};
@@ -56,6 +58,7 @@ pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics)
             mailer: super::mail::open(config)?,
             secrets,
             cache: open_cache(config, &clock).await?,
+            rates: open_rates(config).await?,
             cache_limits: CacheLimits {
                 max_value_bytes: config.cache.max_value_bytes.as_usize(),
             },
@@ -127,6 +130,20 @@ async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<A
         near: cache.near.get(),
     };
     Ok(Arc::new(RedisCache::start(&how).await.context("cache.url")?))
+}
+
+async fn open_rates(config: &Config) -> anyhow::Result<Arc<dyn RateStore>> {
+    let limits = &config.rate_limits;
+    let store: Arc<dyn RateStore> = match limits.redis_url.as_ref().or(config.cache.url.as_ref()) {
+        None => Arc::new(MemoryRates::new()),
+        Some(url) => Arc::new(
+            RedisRates::start(url.reveal(), &config.cache.prefix, limits.timeout.get())
+                .await
+                .context("rate_limits.redis_url")?,
+        ),
+    };
+    tracing::info!(place = store.place(), "calls are counted");
+    Ok(store)
 }
 
 /// Carries events; none: the databases do.

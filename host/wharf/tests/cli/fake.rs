@@ -43,6 +43,7 @@ impl FakeHost {
             control: fake.clone(),
             log,
             settings: settings(&place),
+            security: Arc::new(Vec::new),
         };
         let guard = runtime.enter();
         let socket = AdminSocket::bind(&place.socket()).unwrap();

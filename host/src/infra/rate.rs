@@ -1,0 +1,7 @@
+//! Counting calls for all nodes.
+
+#[cfg(feature = "redis")]
+mod redis;
+
+#[cfg(feature = "redis")]
+pub use redis::RedisRates;
