@@ -69,6 +69,22 @@ pub(crate) enum Command {
     Sign(SignArgs),
     /// Keep values that modules may read and nobody may see
     Secrets(SecretsArgs),
+    /// Log in at a host somewhere else: in a browser, or with an API key
+    Login(LoginArgs),
+    /// End the login at a host somewhere else
+    Logout,
+    /// Say who is logged in at a host somewhere else
+    Whoami,
+    /// Make, show and revoke API keys
+    ApiKeys {
+        #[command(subcommand)]
+        command: super::api_keys::ApiKeysCommand,
+    },
+    /// Show and end sessions
+    Sessions {
+        #[command(subcommand)]
+        command: super::sessions::SessionsCommand,
+    },
     /// Become administrator of a host
     Admin {
         #[command(subcommand)]
@@ -98,22 +114,6 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: super::audit::AuditCommand,
-    },
-    /// Log in at a host somewhere else: in a browser, or with an API key
-    Login(LoginArgs),
-    /// End the login at a host somewhere else
-    Logout,
-    /// Say who is logged in at a host somewhere else
-    Whoami,
-    /// Make, show and revoke API keys
-    ApiKeys {
-        #[command(subcommand)]
-        command: super::api_keys::ApiKeysCommand,
-    },
-    /// Show and end sessions
-    Sessions {
-        #[command(subcommand)]
-        command: super::sessions::SessionsCommand,
     },
     /// Make a new module
     New(NewArgs),
