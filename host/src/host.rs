@@ -31,7 +31,7 @@ use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
 use crate::security::sources::{Surroundings, Watching};
-use crate::security::{Security, SourceStatus};
+use crate::security::{CallTokens, Security, SourceStatus};
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
@@ -76,6 +76,7 @@ struct Inner {
     mesh: Arc<Mesh>,
     backends: Backends,
     security: Security,
+    calls: Arc<CallTokens>,
     /// From start to stop.
     watching: Mutex<Option<Watching>>,
     health: Health,
@@ -92,7 +93,9 @@ impl Host {
     pub fn new(parts: HostParts) -> Result<Self, SupervisorError> {
         let routes = Arc::new(Routes::new());
         let security = parts.security;
-        let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()));
+        let calls = CallTokens::new(security.authorizer.clone()).map_err(|error| SupervisorError::Random(error.to_string()))?;
+        let calls = Arc::new(calls);
+        let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()).with_tokens(calls.clone()));
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
         let work = Work::on(
@@ -127,6 +130,7 @@ impl Host {
             mesh,
             backends,
             security,
+            calls,
             watching: Mutex::default(),
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -166,6 +170,7 @@ impl Host {
         let control: Arc<dyn Control> = Arc::new(self.clone());
         Gateway::new(self.0.routes.clone())
             .with_gatekeeper(self.0.security.gatekeeper.clone())
+            .with_calls(self.0.calls.clone())
             .with_limits(settings::limits(&config))
             .with_trusted_proxies(settings::proxies(&config))
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))

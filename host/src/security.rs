@@ -6,6 +6,7 @@
 
 pub mod authenticate;
 pub mod authorizer;
+pub mod call_token;
 pub mod current;
 pub mod freshness;
 pub mod gatekeeper;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use authenticate::Authenticator;
 pub use authorizer::{Authorizer, Decision, Explanation, NoRules, Resource, Rows, Scope};
+pub use call_token::CallTokens;
 pub use current::{Current, Followed, Gap};
 pub use freshness::{Freshness, Source, SourceStatus, Standing};
 pub use gatekeeper::{Admission, Denial, Gatekeeper, PublicOnly};

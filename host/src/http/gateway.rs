@@ -34,7 +34,7 @@ use super::request_id::{RequestId, random_u64};
 use super::routes::{Found, Routes};
 use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
-use crate::security::{Gatekeeper, Principal, PublicOnly};
+use crate::security::{CallTokens, Gatekeeper, Principal, PublicOnly};
 
 /// `x-request-id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,6 +54,7 @@ pub struct Gateway {
     routes: Arc<Routes>,
     locals: Vec<Arc<dyn Local>>,
     gatekeeper: Arc<dyn Gatekeeper>,
+    calls: Option<Arc<CallTokens>>,
     observer: Option<Arc<dyn OnResponse>>,
     proxies: TrustedProxies,
     pub(super) limits: Limits,
@@ -90,6 +91,7 @@ impl Gateway {
             routes,
             locals: Vec::new(),
             gatekeeper: Arc::new(PublicOnly),
+            calls: None,
             observer: None,
             proxies: TrustedProxies::default(),
             limits: Limits::default(),
@@ -108,6 +110,13 @@ impl Gateway {
     #[must_use]
     pub fn with_gatekeeper(mut self, gatekeeper: Arc<dyn Gatekeeper>) -> Self {
         self.gatekeeper = gatekeeper;
+        self
+    }
+
+    /// Believes calls between modules of this host who they say is calling, when they have one of these tokens.
+    #[must_use]
+    pub fn with_calls(mut self, calls: Arc<CallTokens>) -> Self {
+        self.calls = Some(calls);
         self
     }
 
@@ -335,7 +344,13 @@ impl Door {
         let (mut head, body) = request.into_parts();
         let trusted = peer.is_some_and(|peer| gateway.proxies.trusts(peer.ip()));
         let glimpse = Glimpse::of(&head.headers, trusted);
-        let request_id = glimpse.request_id.unwrap_or_else(RequestId::random);
+        let carried = gateway.calls.as_ref().and_then(|calls| glimpse.carried(calls, &head));
+        let known = carried.as_ref().and_then(|carried| carried.as_ref().ok());
+        let caller = known.and_then(|carried| carried.caller.clone());
+        let request_id = known
+            .and_then(|carried| carried.request_id)
+            .or(glimpse.request_id)
+            .unwrap_or_else(RequestId::random);
         let trace = trace::Trace::continue_or_start(glimpse.traceparent);
         let peer = if trusted {
             gateway.proxies.client(peer, &head.headers)
@@ -343,6 +358,9 @@ impl Door {
             peer
         };
         glimpse.clean(&mut head.headers, trusted);
+        if let Some(carried) = carried {
+            head.extensions.insert(carried);
+        }
 
         let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
         let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
@@ -361,7 +379,7 @@ impl Door {
             peer,
             deadline: clock.deadline_for_module(),
             deadline_is_named: explicit.is_some(),
-            caller: None,
+            caller,
             principal: Principal::Anonymous,
             belongings: crate::modules::belongings::Belongings::default(),
         };

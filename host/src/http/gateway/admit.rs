@@ -8,11 +8,15 @@ use super::{Gateway, Refusal};
 use crate::http::problem::ErrorKind;
 use crate::http::routes::Entry;
 use crate::security::authenticate::is_bearer;
-use crate::security::{Admission, Denial, Principal};
+use crate::security::call_token::{Carried, WrongToken};
+use crate::security::{Admission, Decision, Denial, Principal};
 
 impl Gateway {
     /// Finds out who calls and whether they may. A bearer token is taken out of the head: no module sees one.
     pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry) -> Result<Principal, Refusal> {
+        if let Some(carried) = head.extensions.remove::<Result<Carried, WrongToken>>() {
+            return self.admit_carried(carried, entry);
+        }
         let decision = match self.gatekeeper.admit(head, &entry.policy) {
             Admission::Now(decision) => decision,
             Admission::Later(deciding) => deciding.await,
@@ -21,6 +25,31 @@ impl Gateway {
             head.headers.remove(header::AUTHORIZATION);
         }
         decision.map_err(refusal)
+    }
+
+    /// A call from module to module that came over a socket of this host: it says itself who calls, and for whom it is.
+    fn admit_carried(&self, carried: Result<Carried, WrongToken>, entry: &Entry) -> Result<Principal, Refusal> {
+        let wrong = || {
+            let detail = "the token of this call between modules is wrong, too old, or for another callee";
+            refusal(Denial::InvalidToken { detail: detail.to_owned() })
+        };
+        let (Ok(carried), Some(tokens)) = (carried, &self.calls) else {
+            return Err(wrong());
+        };
+        if *entry.module != *carried.callee {
+            return Err(wrong());
+        }
+        match tokens.may(&carried.principal, &entry.policy) {
+            Decision::Allow => Ok(carried.principal),
+            Decision::Deny => Err(match carried.principal {
+                Principal::Anonymous => Refusal::new(ErrorKind::Unauthenticated, "this method needs a caller who is known"),
+                who => Refusal::new(
+                    ErrorKind::Forbidden,
+                    format!("{} does not hold what this method needs", who.subject()),
+                ),
+            }),
+            Decision::Unknown => Err(Refusal::new(ErrorKind::CallersUnknown, "the rules are not known at this moment")),
+        }
     }
 }
 
