@@ -108,6 +108,7 @@ impl Control for Fake {
             hash: None,
             action: "keep".into(),
             reason: None,
+            asks: Vec::new(),
         };
         let finding = Finding {
             code: "resolve.missing".into(),
@@ -230,6 +231,7 @@ fn module() -> ModuleStatus {
         prefix: Some("/blog".into()),
         grpc_services: vec![],
         requires: vec![],
+        asks: vec![],
         degraded: vec![],
         health: "serving".into(),
         calls: 7,
