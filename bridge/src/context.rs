@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr::NonNull;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use wharf_plugin_api::http::{CallContext, Lent};
@@ -137,9 +137,11 @@ pub struct View<'a> {
     pub caller: &'a [u8],
     /// Peer address.
     pub peer: Option<SocketAddr>,
+    /// Who is calling, as the host encodes it; empty: anonymous.
+    pub principal: &'a [u8],
 }
 
-/// A [`CallContext`] in owned form, without an allocation.
+/// A [`CallContext`] in owned form, without an allocation and without who is calling, which is beside it in [`Received`].
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// W3C trace id; all zero: none.
@@ -165,7 +167,14 @@ pub struct Received(Kept);
 
 enum Kept {
     Lent(NonNull<CallContext>),
-    Own(Box<Context>),
+    Own(Box<Owned>),
+}
+
+#[derive(Clone, Default)]
+struct Owned {
+    context: Context,
+    /// None for anonymous callers, who cost nothing.
+    principal: Option<Arc<[u8]>>,
 }
 
 // SAFETY: what is lent is only read, and the callee keeps it before it moves to another thread.
@@ -186,14 +195,53 @@ impl Received {
     /// Of one's own: for calls that came from nowhere.
     #[must_use]
     pub fn own(context: Context) -> Self {
-        Self(Kept::Own(Box::new(context)))
+        Self::own_of(context, &[])
+    }
+
+    /// The same, in the name of somebody.
+    #[must_use]
+    pub fn own_of(context: Context, principal: &[u8]) -> Self {
+        let principal = (!principal.is_empty()).then(|| Arc::from(principal));
+        Self(Kept::Own(Box::new(Owned { context, principal })))
+    }
+
+    /// A copy that outlives the start of the call.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self(Kept::Own(match &self.0 {
+            Kept::Lent(_) => Box::new(self.owned()),
+            Kept::Own(owned) => owned.clone(),
+        }))
     }
 
     /// Makes a copy, so that it outlives the start of the call.
     #[inline]
     pub fn keep(&mut self) {
         if let Kept::Lent(_) = self.0 {
-            self.0 = Kept::Own(Box::new(self.copy()));
+            self.0 = Kept::Own(Box::new(self.owned()));
+        }
+    }
+
+    #[inline]
+    fn owned(&self) -> Owned {
+        let principal = self.principal();
+        Owned {
+            context: self.copy(),
+            principal: (!principal.is_empty()).then(|| Arc::from(principal)),
+        }
+    }
+
+    /// Who is calling, as the host encodes it; empty: anonymous.
+    #[inline]
+    #[must_use]
+    pub fn principal(&self) -> &[u8] {
+        match &self.0 {
+            // SAFETY: alive, by the promise made in `lent`, and with it the text.
+            Kept::Lent(lent) => unsafe {
+                let Lent { ptr, len } = lent.as_ref().principal;
+                std::slice::from_raw_parts(ptr, len as usize)
+            },
+            Kept::Own(owned) => owned.principal.as_deref().unwrap_or_default(),
         }
     }
 
@@ -203,7 +251,7 @@ impl Received {
         match &self.0 {
             // SAFETY: alive, by the promise made in `lent`.
             Kept::Lent(lent) => unsafe { Context::copy(lent.as_ref()) },
-            Kept::Own(context) => **context,
+            Kept::Own(owned) => owned.context,
         }
     }
 }
@@ -257,7 +305,7 @@ impl View<'_> {
             peer_family,
             peer_port,
             peer_addr,
-            principal: lent(b""),
+            principal: lent(self.principal),
         }
     }
 }
@@ -276,6 +324,7 @@ impl Context {
             request_id: self.request_id.as_bytes(),
             caller: self.caller.as_bytes(),
             peer: self.peer,
+            principal: &[],
         }
     }
 
@@ -346,6 +395,27 @@ mod tests {
         let (_, got) = (lent, got.copy());
         assert_eq!(format!("{got:?}"), format!("{sent:?}"));
         assert_eq!(got.deadline.instant(), sent.deadline.instant());
+    }
+
+    #[test]
+    fn who_is_calling_survives_the_start_of_the_call() {
+        for who in [&b""[..], b"{\"kind\":\"user\"}"] {
+            let text = who.to_vec();
+            let sent = Context::default();
+            let view = View {
+                principal: &text,
+                ..sent.view()
+            };
+            let lent = view.lend();
+            // SAFETY: `lent` and what it points to are alive until it is kept.
+            let mut got = unsafe { Received::lent(&raw const lent) };
+            assert_eq!(got.principal(), who);
+            let copy = got.kept();
+            got.keep();
+            let _ = lent;
+            drop(text);
+            assert_eq!((got.principal(), copy.principal(), copy.kept().principal()), (who, who, who));
+        }
     }
 
     #[test]

@@ -25,5 +25,8 @@ pub use hub::{EventHub, EventSettings, HubError};
 pub use look::{DeliveryRow, EventRow, ReplayProgress, SchemaRow, SubscriptionRow};
 pub use subscribers::Wanted;
 
+/// Subject of audit records of modules: the data is the JSON of `wharf.audit.v1.Entry`. The import `audit` lets a module publish it.
+pub const RECORDED: &str = "wharf.audit.recorded.v1";
+
 /// Rings when a module's outbox has something to be relayed.
 pub(crate) const RELAY: crate::queue::Kind = crate::queue::Kind("relay");

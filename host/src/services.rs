@@ -3,6 +3,8 @@
 //! A [`Provider`] is the host as one instance sees it. To add a core service: a file here and a line in the list below, a
 //! file and a line in `plugin-api/src/services`, a file in the SDK.
 
+mod audit;
+mod authz;
 mod backends;
 mod blobs;
 mod cache;
@@ -40,6 +42,8 @@ pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
 pub use work::{Work, WorkSettings};
 
+use crate::modules::current;
+use crate::modules::endpoint::CallInfo;
 use crate::modules::standing::Standing;
 use crate::security::{Authorizer, Principal};
 use crate::telemetry::{Metrics, ModuleLog};
@@ -94,6 +98,15 @@ impl Inner {
     fn own_principal(&self) -> Principal {
         self.own.clone()
     }
+
+    /// What `read` gives of the call, event or run that this instance works on, on this thread; none when it works on none, as in
+    /// a task that was spawned.
+    fn with_call<R>(&self, read: impl FnOnce(&CallInfo) -> R) -> Option<R> {
+        current::with(|standing, call| {
+            let is_here = standing.is_some_and(|standing| Arc::ptr_eq(standing, &self.standing));
+            call.filter(|_| is_here).map(read)
+        })
+    }
 }
 
 impl Provider {
@@ -121,7 +134,13 @@ impl Provider {
     /// `UNAVAILABLE` when an outside system does not answer.
     pub(crate) async fn prepare(&self) -> Result<(), Fault> {
         self.0.open_database().await?;
+        audit::prepare(&self.0).await?;
         notifier::prepare(&self.0).await
+    }
+
+    /// The module in its own name: as whom it handles events and runs jobs.
+    pub(crate) fn own(&self) -> Principal {
+        self.0.own_principal()
     }
 
     /// What the instance has of its database.
@@ -184,6 +203,8 @@ impl Provider {
         }
         use wharf_plugin_api::services as api;
         provide! {
+            audit => api::audit::AuditRef;
+            authz => api::authz::AuthzRef;
             blobs => api::blobs::BlobsRef;
             cache => api::cache::CacheRef;
             channel => api::channel::ChannelRef;

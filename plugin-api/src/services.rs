@@ -5,6 +5,8 @@
 //! the host arrives as a [`Fault`](crate::Fault), or is swallowed where there is no result. To add a service: a file
 //! here, one line in the list below, and one file and line each in the SDK and in `host/src/services`.
 
+pub mod audit;
+pub mod authz;
 pub mod blobs;
 pub mod cache;
 pub mod channel;
@@ -33,6 +35,8 @@ macro_rules! core_services {
 }
 
 core_services! {
+    "audit", 1 => audit::AuditRef;
+    "authz", 1 => authz::AuthzRef;
     "blobs", 1 => blobs::BlobsRef;
     "cache", 1 => cache::CacheRef;
     "channel", 1 => channel::ChannelRef;

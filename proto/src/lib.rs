@@ -31,7 +31,9 @@ pub const PROTO_FILES: &[(&str, &str)] = &[
     ("wharf/auth/v1/clients.proto", include_str!("../wharf/auth/v1/clients.proto")),
     ("wharf/auth/v1/sessions.proto", include_str!("../wharf/auth/v1/sessions.proto")),
     ("wharf/auth/v1/sources.proto", include_str!("../wharf/auth/v1/sources.proto")),
+    ("wharf/authz/v1/decisions.proto", include_str!("../wharf/authz/v1/decisions.proto")),
     ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
+    ("wharf/authz/v1/roles.proto", include_str!("../wharf/authz/v1/roles.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
     (
         "wharf/identity/v1/credentials.proto",

@@ -8,6 +8,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::bridge::scope::{self, CallScope};
+use crate::principal::Principal;
 
 /// What the host knows of the current call. An extractor: `async fn show(call: Call) -> ...`.
 ///
@@ -22,26 +23,33 @@ pub struct Call {
     pub peer: Option<SocketAddr>,
     /// The module that calls, if it is not a client from outside.
     pub caller: Option<String>,
+    /// Who is calling; none: anybody.
+    pub principal: Option<Principal>,
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
 }
 
 impl Call {
-    /// The call that is being handled now, if any.
+    /// The call that is being handled now, if any. Events and runs of jobs are none.
     #[must_use]
     pub fn current() -> Option<Self> {
         scope::current_call(|call| {
+            if call.is_own {
+                return None;
+            }
             let context = call.context.copy();
-            Self {
+            Some(Self {
                 request_id: context.request_id.as_str().to_owned(),
                 trace_id: (context.trace_id != [0; 16])
                     .then(|| u128::from_be_bytes(context.trace_id))
                     .map(|id| format!("{id:032x}")),
                 peer: context.peer,
                 caller: Some(context.caller.as_str()).filter(|caller| !caller.is_empty()).map(str::to_owned),
+                principal: Principal::read(call.context.principal()),
                 deadline: context.deadline.instant(),
-            }
+            })
         })
+        .flatten()
     }
 }
 

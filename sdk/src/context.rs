@@ -7,6 +7,8 @@ use std::time::Duration;
 use wharf_plugin_api::Fault;
 
 use crate::bridge::core::Core;
+use crate::services::audit::Audit;
+use crate::services::authz::Authz;
 use crate::services::blobs::Blobs;
 use crate::services::cache::Cache;
 use crate::services::channel::Channel;
@@ -113,6 +115,22 @@ impl Context {
     #[cfg(feature = "database")]
     pub fn db(&self) -> Result<crate::services::database::Db, Fault> {
         Ok(crate::services::database::Db::new(self.core.link()?))
+    }
+
+    /// What whoever calls this module may do.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `authz = 1` under `[services]`.
+    pub fn authz(&self) -> Result<Authz, Fault> {
+        Ok(Authz::new(self.core.import()?))
+    }
+
+    /// Records who did what.
+    ///
+    /// # Errors
+    /// `undeclared` when `wharf.toml` lacks `audit = 1` under `[services]`.
+    pub fn audit(&self) -> Result<Audit, Fault> {
+        Ok(Audit::new(self.core.import()?))
     }
 
     /// Publishes events.

@@ -17,6 +17,7 @@ pub mod events;
 mod grpc;
 pub mod jobs;
 mod migrations;
+mod principal;
 mod problem;
 mod routes;
 
@@ -42,8 +43,10 @@ pub use jobs::{JobContext, Jobs, Payload};
 pub use migrations::SchemaStatement;
 pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
+pub use principal::{Principal, PrincipalKind};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};
+pub use services::authz::{Resource, Scope};
 pub use services::mail::MailTemplates;
 /// What core services say when they do not do what they were asked, with a code to tell the reasons apart.
 pub use wharf_plugin_api::{Fault, FaultCode};

@@ -41,6 +41,7 @@ macro_rules! kinds {
 
 kinds! {
     bad_request BAD_REQUEST "bad-request" "400: the request makes no sense.";
+    unauthenticated UNAUTHORIZED "unauthenticated" "401: nobody knows who is calling.";
     forbidden FORBIDDEN "forbidden" "403: not for this caller.";
     not_found NOT_FOUND "not-found" "404: there is no such thing.";
     conflict CONFLICT "conflict" "409: the state of things does not allow it.";
@@ -65,6 +66,19 @@ impl Problem {
         problem.source = Some(source.into());
         problem
     }
+
+    /// The client gets a sentence, the log the chain.
+    fn log(&self) {
+        let Some(source) = &self.source else { return };
+        let mut chain = source.to_string();
+        let mut next = source.source();
+        while let Some(cause) = next {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        tracing::error!(error = chain, "a handler failed");
+    }
 }
 
 impl std::fmt::Display for Problem {
@@ -80,18 +94,28 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Problem {
     }
 }
 
+/// What a gRPC handler returns with `?`: the code that goes with the status. The client of a problem that is `internal` sees no
+/// more than that; the error goes to the log.
+impl From<Problem> for tonic::Status {
+    fn from(problem: Problem) -> Self {
+        let code = match problem.status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => tonic::Code::InvalidArgument,
+            StatusCode::UNAUTHORIZED => tonic::Code::Unauthenticated,
+            StatusCode::FORBIDDEN => tonic::Code::PermissionDenied,
+            StatusCode::NOT_FOUND => tonic::Code::NotFound,
+            StatusCode::CONFLICT => tonic::Code::Aborted,
+            StatusCode::TOO_MANY_REQUESTS => tonic::Code::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE => tonic::Code::Unavailable,
+            _ => tonic::Code::Internal,
+        };
+        problem.log();
+        Self::new(code, problem.detail)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Some(source) = &self.source {
-            let mut chain = source.to_string();
-            let mut next = source.source();
-            while let Some(cause) = next {
-                chain.push_str(": ");
-                chain.push_str(&cause.to_string());
-                next = cause.source();
-            }
-            tracing::error!(error = chain, "a handler failed");
-        }
+        self.log();
         let body = Body {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -103,6 +127,10 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
         response
     }
 }

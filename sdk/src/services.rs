@@ -1,5 +1,7 @@
 //! The core services, as authors see them. Each is a thin wrapper that a [`Context`](crate::Context) gives.
 
+pub mod audit;
+pub mod authz;
 pub mod blobs;
 pub mod cache;
 pub mod channel;

@@ -51,9 +51,17 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &st
 /// # Errors
 /// When there is no complete answer.
 pub(crate) fn send_unix(socket: &Path, method: &str, path: &str) -> io::Result<Answer> {
+    send_unix_with(socket, method, path, &[], &[])
+}
+
+/// The same with headers and a body.
+///
+/// # Errors
+/// When there is no complete answer.
+pub(crate) fn send_unix_with(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(LIMIT))?;
-    exchange(stream, method, path, &[], &[])
+    exchange(stream, method, path, headers, body)
 }
 
 /// Asks as HTTP/1.1 and returns the connection, to be read as it comes.

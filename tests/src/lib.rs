@@ -16,6 +16,7 @@
 mod artifacts;
 pub mod backends;
 mod client;
+pub mod people;
 mod process;
 mod server;
 mod trace;

@@ -19,6 +19,7 @@ mod e2e {
     mod pins;
     mod reload;
     mod secrets;
+    mod security;
     mod shutdown;
     mod streams;
     mod stuck;

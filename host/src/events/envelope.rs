@@ -1,5 +1,5 @@
 //! An event in its envelope: CloudEvents 1.0 in JSON, with the extensions partitioning, distributed tracing, and
-//! `tenant`, `correlationid`, `causationid` (cloudevents.io, spec v1.0.2).
+//! `actor`, `tenant`, `correlationid`, `causationid` (cloudevents.io, spec v1.0.2).
 
 use base64::Engine as _;
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub struct Published {
     pub data: Vec<u8>,
     /// Ordering key; empty for none.
     pub key: String,
+    /// Subject of whoever caused it; empty for none.
+    pub actor: String,
     /// Tenant; empty for none.
     pub tenant: String,
     /// W3C trace context; empty for none.
@@ -87,6 +89,7 @@ impl Published {
         put("datacontenttype", self.content_type.clone());
         put("partitionkey", self.key.clone());
         put("traceparent", self.traceparent);
+        put("actor", self.actor);
         put("tenant", self.tenant);
         put("correlationid", self.correlation);
         put("causationid", self.causation);
@@ -150,9 +153,22 @@ impl Sealed {
     }
 }
 
-/// The module that publishes events of this subject: what stands before the first dot.
+/// What the subjects of the host begin with. Events of them are published by many modules.
+const HOST: &str = "wharf";
+
+/// The module in whose space the subscriptions of this subject are kept: what stands before the first dot, which is the module that
+/// publishes it; for subjects of the host what stands after it.
 pub(crate) fn publisher(event_type: &str) -> &str {
-    event_type.split('.').next().unwrap_or_default()
+    let mut words = event_type.split('.');
+    match words.next() {
+        Some(HOST) => words.next().unwrap_or_default(),
+        first => first.unwrap_or_default(),
+    }
+}
+
+/// Whether many modules publish events of this subject.
+pub(crate) fn is_shared(event_type: &str) -> bool {
+    event_type.split('.').next() == Some(HOST)
 }
 
 #[cfg(test)]
@@ -189,6 +205,13 @@ mod tests {
         assert_eq!(json["data"]["post"], 7);
         assert!(json.get("tenant").is_none());
         assert_eq!(Sealed::open(sealed.envelope.clone()).unwrap(), sealed);
+    }
+
+    #[test]
+    fn subscriptions_of_a_subject_are_kept_with_its_module() {
+        assert_eq!(publisher("blog.post.published.v1"), "blog");
+        assert_eq!(publisher("wharf.audit.recorded.v1"), "audit");
+        assert!(is_shared("wharf.audit.recorded.v1") && !is_shared("wharfage.x.v1"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use wharf_plugin_api::sql::Value;
 
 use super::delivery::{Delivering, Handles, Try};
-use super::envelope::{EnvelopeError, Published, Sealed, publisher};
+use super::envelope::{EnvelopeError, Published, Sealed, is_shared, publisher};
 use super::outbox;
 use super::relay::{self, Relay, address};
 use super::subscribers::{self, Wanted};
@@ -197,6 +197,13 @@ impl EventHub {
     /// What the database says.
     pub async fn declare(&self, module: &str, wanted: &[Wanted]) -> Result<(), DbError> {
         subscribers::declare(&self.0.queues, module, wanted).await?;
+        if wanted.iter().any(|subscription| is_shared(&subscription.event_type)) {
+            // Any module may have published already: what it has is found from the start.
+            for queue in self.0.queues.all() {
+                subscribers::adopt(&self.0.queues, &queue, On::Pool).await?;
+                self.ensure_relay(&queue);
+            }
+        }
         for subscription in wanted {
             self.ensure_relay(&self.0.queues.of(publisher(&subscription.event_type)).await?);
             if let Some(transport) = &self.0.transport {
@@ -206,6 +213,17 @@ impl EventHub {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Relays audit records of a module, also those that an earlier process has left.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn relay_records(&self, module: &str) -> Result<(), DbError> {
+        let queue = self.0.queues.of(module).await?;
+        subscribers::adopt(&self.0.queues, &queue, On::Pool).await?;
+        self.ensure_relay(&queue);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::envelope::Sealed;
+use super::envelope::{Sealed, is_shared};
 use super::outbox::{self, OutboxRow};
 use super::subscribers::{self, Subscriber};
 use crate::failpoint;
@@ -65,6 +65,10 @@ impl Relay {
         let rows = outbox::unrelayed(&self.queue, on, ROUND).await?;
         if rows.is_empty() {
             return Ok(is_done);
+        }
+        if rows.iter().any(|row| is_shared(&row.event.event_type)) && subscribers::adopt(&self.queues, &self.queue, on).await? {
+            // Whoever is new is given what was relayed before, first.
+            return Ok(false);
         }
         hit("events.outbox.committed").await?;
         let sent = self.hand_out(on, &rows, &mut subscribers).await?;

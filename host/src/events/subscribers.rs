@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wharf_plugin_api::sql::Value;
 
 use super::RELAY;
-use super::envelope::publisher;
+use super::envelope::{is_shared, publisher};
 use crate::ports::database::{DbError, On};
 use crate::queue::{Queue, Queues};
 
@@ -111,6 +111,52 @@ async fn join(queue: &Queue, module: &str, wanted: &Wanted) -> Result<(), DbErro
         Value::int(i64::from(wanted.from_start)),
     ];
     queue.space().execute(On::Pool, &queue.statement(sql, args)).await?;
+    queue.bell(RELAY, "").notify_one();
+    Ok(())
+}
+
+/// Takes over the subscriptions of subjects that many modules publish, which are kept with one of them. `true` when one is new
+/// here: it is behind then, and sees everything that is still kept.
+pub(super) async fn adopt(queues: &Arc<Queues>, queue: &Queue, on: On) -> Result<bool, DbError> {
+    let home = publisher(super::RECORDED);
+    if queue.module() == home {
+        return Ok(false);
+    }
+    let known = all(queue, on).await?;
+    let mut is_new = false;
+    for theirs in all(&queues.of(home).await?, On::Pool).await? {
+        let is_known = |own: &Subscriber| {
+            own.module == theirs.module
+                && own.subscription == theirs.subscription
+                && own.event_type == theirs.event_type
+                && (own.gone_ms == 0) == (theirs.gone_ms == 0)
+        };
+        if !is_shared(&theirs.event_type) || known.iter().any(is_known) {
+            continue;
+        }
+        is_new |= theirs.gone_ms == 0;
+        take_over(queue, on, &theirs).await?;
+    }
+    Ok(is_new)
+}
+
+async fn take_over(queue: &Queue, on: On, theirs: &Subscriber) -> Result<(), DbError> {
+    let sql = "INSERT INTO wharf_subscriber (module, subscription, type, is_ordered, max_attempts, after_seq, is_behind, gone_ms) \
+               VALUES ($1, $2, $3, $4, $5, 0, 1, $6) ON CONFLICT (module, subscription) DO UPDATE SET is_ordered = excluded.is_ordered, \
+               max_attempts = excluded.max_attempts, gone_ms = excluded.gone_ms, is_behind = 1, \
+               after_seq = CASE WHEN wharf_subscriber.type <> excluded.type THEN 0 \
+               WHEN wharf_subscriber.is_behind = 1 THEN wharf_subscriber.after_seq \
+               ELSE (SELECT COALESCE(MAX(seq), 0) FROM wharf_outbox WHERE relayed_ms IS NOT NULL) END, \
+               type = excluded.type";
+    let args = vec![
+        Value::text(&theirs.module),
+        Value::text(&theirs.subscription),
+        Value::text(&theirs.event_type),
+        Value::int(i64::from(theirs.is_ordered)),
+        Value::int(i64::from(theirs.max_attempts)),
+        Value::int(theirs.gone_ms),
+    ];
+    queue.space().execute(on, &queue.statement(sql, args)).await?;
     queue.bell(RELAY, "").notify_one();
     Ok(())
 }

@@ -13,11 +13,14 @@ use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::module::{ModuleRef, export};
 use wharf_plugin_api::{Fault, FaultCode};
 
+use super::belongings::Belongings;
 use super::current;
+use super::endpoint::CallInfo;
 use super::instance::Instance;
 use super::standing::{Gate, Standing};
 use super::visiting::Visiting;
 use crate::events::{EventLanes, EventSettings, Handles, HandlesFuture, Try, Wanted};
+use crate::http::request_id::RequestId;
 use crate::jobs::{JobLanes, JobSpec, RunTry, Runs};
 use crate::ports::database::DbError;
 use crate::services::Work;
@@ -130,11 +133,16 @@ impl Instance {
     /// Makes its subscriptions and schedules known: from then on nothing of them is missed.
     pub(super) async fn declare(&self, work: &Work) -> Result<(), DbError> {
         let services = &self.image.manifest.services;
-        let has_space = ["database", "events", "scheduler"].iter().any(|name| services.contains_key(*name));
+        let has_space = ["audit", "database", "events", "scheduler"]
+            .iter()
+            .any(|name| services.contains_key(*name));
         if self.duties.is_empty() && !has_space {
             return Ok(());
         }
         let module = &self.standing.who.module;
+        if services.contains_key("audit") {
+            work.events.relay_records(module).await?;
+        }
         // One that has none now may have had some before.
         work.events.declare(module, &self.duties.wanted).await?;
         if !self.duties.specs.is_empty() {
@@ -182,6 +190,22 @@ impl Instance {
 struct Worker(Arc<Instance>);
 
 impl Worker {
+    /// The module works on it in its own name. It is no call: nobody waits for it, and no module made it.
+    fn info(&self) -> CallInfo {
+        CallInfo {
+            request_id: RequestId::random(),
+            trace_id: [0; 16],
+            span_id: [0; 8],
+            trace_flags: 0,
+            peer: None,
+            deadline: None,
+            deadline_is_named: false,
+            caller: None,
+            principal: self.0.provider().own(),
+            belongings: Belongings::default(),
+        }
+    }
+
     fn begin(&self, start: impl FnOnce() -> FfiFuture<()>) -> Result<Visiting<()>, Fault> {
         let standing = &self.0.standing;
         if let Some(fault) = over(standing) {
@@ -191,7 +215,7 @@ impl Worker {
             let _stay = current::stay(standing);
             start()
         };
-        Ok(Visiting::on_worker(standing.clone(), future))
+        Ok(Visiting::on_worker_for(standing.clone(), future, self.info()))
     }
 }
 

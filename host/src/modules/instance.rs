@@ -424,6 +424,7 @@ fn view(info: &CallInfo) -> View<'_> {
         request_id: info.request_id.as_bytes(),
         caller: info.caller.as_deref().unwrap_or_default().as_bytes(),
         peer: info.peer,
+        principal: info.principal.wire(),
     }
 }
 

@@ -9,6 +9,7 @@ use wharf_plugin_api::Fault;
 use wharf_plugin_api::future::FfiFuture;
 
 use super::current;
+use super::endpoint::CallInfo;
 use super::standing::Standing;
 
 /// Polls and drops a module's future in its name.
@@ -16,6 +17,8 @@ pub struct Visiting<T> {
     standing: Arc<Standing>,
     future: Option<FfiFuture<T>>,
     is_watched: bool,
+    /// What it works on, if that is an event or a run.
+    info: Option<CallInfo>,
 }
 
 impl<T> Visiting<T> {
@@ -25,6 +28,17 @@ impl<T> Visiting<T> {
             standing,
             future: Some(future),
             is_watched: true,
+            info: None,
+        }
+    }
+
+    /// The same for an event or a run: core services know of it as of a call.
+    pub fn on_worker_for(standing: Arc<Standing>, future: FfiFuture<T>, info: CallInfo) -> Self {
+        Self {
+            standing,
+            future: Some(future),
+            is_watched: true,
+            info: Some(info),
         }
     }
 
@@ -34,6 +48,7 @@ impl<T> Visiting<T> {
             standing,
             future: Some(future),
             is_watched: false,
+            info: None,
         }
     }
 }
@@ -45,7 +60,7 @@ impl<T> Future for Visiting<T> {
         let this = &mut *self;
         let Some(future) = &mut this.future else { return Poll::Pending };
         let polled = if this.is_watched {
-            let Some(_visit) = current::visit(&this.standing, None, Some(cx.waker())) else {
+            let Some(_visit) = current::visit(&this.standing, this.info.as_ref(), Some(cx.waker())) else {
                 return Poll::Pending;
             };
             Pin::new(future).poll(cx)
@@ -63,8 +78,8 @@ impl<T> Future for Visiting<T> {
 impl<T> Drop for Visiting<T> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            let _visit = self.is_watched.then(|| current::visit(&self.standing, None, None));
-            let _stay = current::stay(&self.standing);
+            let _visit = self.is_watched.then(|| current::visit(&self.standing, self.info.as_ref(), None));
+            let _stay = (!self.is_watched).then(|| current::stay(&self.standing));
             self.future = None;
         }
     }

@@ -131,8 +131,10 @@ impl Outlet {
         let own = self.behalf == Behalf::OWN;
         let (inherited, deadline_is_named) =
             current::with(|_, call| call.map_or((None, false), |call| (call.deadline, call.deadline_is_named)));
+        let begun = current::with(|_, call| call.map(|call| call.request_id));
         let asked = context.deadline.instant();
         let request_id = RequestId::parse(context.request_id.as_bytes())
+            .or(begun)
             .filter(|_| !own)
             .unwrap_or_else(RequestId::random);
         CallInfo {

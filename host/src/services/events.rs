@@ -19,6 +19,17 @@ pub(super) fn object(inner: &Arc<Inner>) -> EventsRef {
     Events_TO::from_ptr(RArc::new(Publisher(inner.clone())), TD_Opaque)
 }
 
+impl Inner {
+    /// Who causes what happens on this thread, and their tenant: whoever called, or the module itself.
+    pub(super) fn actor(&self) -> (String, String) {
+        let principal = self
+            .with_call(|call| call.principal.clone())
+            .unwrap_or_else(|| self.own_principal());
+        let tenant = principal.identity().map(|identity| identity.tenant.clone());
+        (principal.subject().to_owned(), tenant.unwrap_or_default())
+    }
+}
+
 impl Publisher {
     /// The event, if this module may publish it.
     fn accept(&self, event: NewEvent) -> Result<Published, Fault> {
@@ -33,13 +44,16 @@ impl Publisher {
                 format!("the subject {subject:?} is not declared; add \"{subject}\" to `publishes` under [events] in wharf.toml"),
             ));
         }
+        let (actor, of_caller) = inner.actor();
+        let tenant = event.tenant.into_string();
         Ok(Published {
+            actor,
             module: inner.standing.who.module.clone(),
             event_type: event.event_type.into(),
             content_type: event.content_type.into(),
             data: event.data.into(),
             key: event.key.into(),
-            tenant: event.tenant.into(),
+            tenant: if tenant.is_empty() { of_caller } else { tenant },
             traceparent: event.traceparent.into(),
             correlation: event.correlation.into(),
             causation: event.causation.into(),
@@ -74,7 +88,7 @@ impl Events for Publisher {
     }
 }
 
-fn fault(error: &HubError) -> Fault {
+pub(super) fn fault(error: &HubError) -> Fault {
     let code = match error {
         HubError::Envelope(_) => FaultCode::INVALID,
         HubError::Database(_) => FaultCode::UNAVAILABLE,

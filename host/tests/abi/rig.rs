@@ -10,7 +10,7 @@ use wharf_host::modules::instance::Instance;
 use wharf_host::modules::mesh::Mesh;
 use wharf_host::modules::open::{Image, OpenError, Opening, open};
 use wharf_host::modules::standing::{Limits, Standing, Who};
-use wharf_host::security::PublicOnly;
+use wharf_host::security::NoRules;
 use wharf_host::services::{Backends, Provider, Shared, Spans, Work, WorkSettings};
 use wharf_host::telemetry::{LogControl, LogSink, Metrics, ModuleLog};
 use wharf_manifest::Manifest;
@@ -58,7 +58,8 @@ fn shared() -> Shared {
         log: ModuleLog::new(LogControl::new("trace").unwrap(), sink),
         spans: Arc::new(Spans::default()),
         metrics,
-        channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(PublicOnly))),
+        channels: Arc::new(Mesh::new(Arc::new(Routes::new()), Arc::new(NoRules))),
+        authorizer: Arc::new(NoRules),
         error_sinks: Vec::new(),
         backends,
         work,

@@ -528,6 +528,20 @@ pub struct ExportLine {
     #[prost(string, tag = "1")]
     pub json: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportPageRequest {
+    #[prost(message, optional, tag = "1")]
+    pub what: ::core::option::Option<ExportRequest>,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportPageResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub lines: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod records_client {
     #![allow(
@@ -707,6 +721,31 @@ pub mod records_client {
                 .insert(GrpcMethod::new("wharf.audit.v1.Records", "Export"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The same, page by page, for clients that cannot take streams.
+        pub async fn export_page(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportPageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportPageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/wharf.audit.v1.Records/ExportPage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("wharf.audit.v1.Records", "ExportPage"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -754,6 +793,14 @@ pub mod records_server {
             &self,
             request: tonic::Request<super::ExportRequest>,
         ) -> std::result::Result<tonic::Response<Self::ExportStream>, tonic::Status>;
+        /// The same, page by page, for clients that cannot take streams.
+        async fn export_page(
+            &self,
+            request: tonic::Request<super::ExportPageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportPageResponse>,
+            tonic::Status,
+        >;
     }
     /// Callers see entries of their own tenant, unless they hold the permission in every tenant ("*"). Chains run through all
     /// tenants, so whatever is about whole chains needs the permission in "*".
@@ -1008,6 +1055,51 @@ pub mod records_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/wharf.audit.v1.Records/ExportPage" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportPageSvc<T: Records>(pub Arc<T>);
+                    impl<
+                        T: Records,
+                    > tonic::server::UnaryService<super::ExportPageRequest>
+                    for ExportPageSvc<T> {
+                        type Response = super::ExportPageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportPageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Records>::export_page(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportPageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

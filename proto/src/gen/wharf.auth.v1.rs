@@ -1265,6 +1265,28 @@ pub mod clients_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhoAmIRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhoAmIResponse {
+    /// "user:ID", "service:ID".
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    /// For people to read.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Session of this call; empty with an API key.
+    #[prost(string, tag = "4")]
+    pub session: ::prost::alloc::string::String,
+    /// OAuth client, or API key, it came with.
+    #[prost(string, tag = "5")]
+    pub client: ::prost::alloc::string::String,
+    /// Permissions the call is restricted to, as globs; empty: all of its subject.
+    #[prost(string, repeated, tag = "6")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Session {
     /// `sid` of its tokens.
@@ -1426,6 +1448,28 @@ pub mod sessions_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Who the caller is, as this installation sees it.
+        pub async fn who_am_i(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhoAmIRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhoAmIResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/wharf.auth.v1.Sessions/WhoAmI",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("wharf.auth.v1.Sessions", "WhoAmI"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The caller's own sessions, newest first.
         pub async fn list_mine(
             &mut self,
@@ -1566,6 +1610,11 @@ pub mod sessions_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SessionsServer.
     #[async_trait]
     pub trait Sessions: std::marker::Send + std::marker::Sync + 'static {
+        /// Who the caller is, as this installation sees it.
+        async fn who_am_i(
+            &self,
+            request: tonic::Request<super::WhoAmIRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhoAmIResponse>, tonic::Status>;
         /// The caller's own sessions, newest first.
         async fn list_mine(
             &self,
@@ -1685,6 +1734,49 @@ pub mod sessions_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
+                "/wharf.auth.v1.Sessions/WhoAmI" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhoAmISvc<T: Sessions>(pub Arc<T>);
+                    impl<T: Sessions> tonic::server::UnaryService<super::WhoAmIRequest>
+                    for WhoAmISvc<T> {
+                        type Response = super::WhoAmIResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WhoAmIRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Sessions>::who_am_i(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhoAmISvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/wharf.auth.v1.Sessions/ListMine" => {
                     #[allow(non_camel_case_types)]
                     struct ListMineSvc<T: Sessions>(pub Arc<T>);

@@ -16,6 +16,8 @@ use super::core::{Core, Tasks};
 pub struct CallScope {
     pub(crate) core: Arc<Core>,
     pub(crate) context: Received,
+    /// Whether it is an event or a run, which no one has called.
+    pub(crate) is_own: bool,
 }
 
 /// What is set while code of an instance runs. Dropping it restores what was set before.
@@ -92,6 +94,18 @@ impl CallScope {
         Self {
             core,
             context: Received::own(Context::default()),
+            is_own: true,
+        }
+    }
+
+    /// For an event or a run, which the module works on in its own name.
+    pub(crate) fn own(core: Arc<Core>) -> Self {
+        // Ids of modules need no escaping.
+        let principal = format!("{{\"kind\":\"module\",\"id\":\"{}\"}}", core.identity.module);
+        Self {
+            core,
+            context: Received::own_of(Context::default(), principal.as_bytes()),
+            is_own: true,
         }
     }
 }
@@ -101,7 +115,8 @@ impl Clone for CallScope {
     fn clone(&self) -> Self {
         Self {
             core: self.core.clone(),
-            context: Received::own(self.context.copy()),
+            context: self.context.kept(),
+            is_own: self.is_own,
         }
     }
 }
@@ -123,6 +138,8 @@ impl Scope for CallScope {
 /// A future of an instance outside any call: entered in every poll, and in its drop.
 pub(crate) struct Scoped<F> {
     core: Arc<Core>,
+    /// The event or run it works on, if any.
+    call: Option<CallScope>,
     /// `None` once it has ended.
     future: Option<F>,
 }
@@ -131,6 +148,16 @@ impl<F> Scoped<F> {
     pub(crate) fn new(core: Arc<Core>, future: F) -> Self {
         Self {
             core,
+            call: None,
+            future: Some(future),
+        }
+    }
+
+    /// The same for an event or a run.
+    pub(crate) fn of_own(core: Arc<Core>, future: F) -> Self {
+        Self {
+            call: Some(CallScope::own(core.clone())),
+            core,
             future: Some(future),
         }
     }
@@ -138,7 +165,7 @@ impl<F> Scoped<F> {
     fn end(self: Pin<&mut Self>) {
         // SAFETY: the future is dropped in place.
         let this = unsafe { self.get_unchecked_mut() };
-        let _entered = enter(&this.core, None);
+        let _entered = enter(&this.core, this.call.as_ref());
         this.future = None;
     }
 }
@@ -150,7 +177,7 @@ impl<F: Future> Future for Scoped<F> {
         // SAFETY: the future is only polled and dropped in place.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
         let polled = {
-            let _entered = enter(&this.core, None);
+            let _entered = enter(&this.core, this.call.as_ref());
             match &mut this.future {
                 // SAFETY: as above.
                 Some(future) => unsafe { Pin::new_unchecked(future) }.poll(cx),

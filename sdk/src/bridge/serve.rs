@@ -48,6 +48,7 @@ impl Serve for Lanes {
         CallScope {
             core: self.core.clone(),
             context,
+            is_own: false,
         }
     }
 

@@ -25,7 +25,10 @@ pub struct Meta {
     /// As in [`Event::key`](super::Event::key).
     #[serde(default, rename = "partitionkey")]
     pub key: Option<String>,
-    /// Whose event it is, where there are tenants.
+    /// Subject of whoever caused it, such as `user:01J...`, as the host of the publisher knew it.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// Whose event it is, where there are tenants: what the publisher said, else that of whoever caused it.
     #[serde(default)]
     pub tenant: Option<String>,
     /// W3C trace context of whoever published it.
@@ -59,6 +62,13 @@ impl EventContext {
     #[must_use]
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Subject of whoever caused the event: who called the module that published it, or that module. The handler itself runs in the
+    /// name of this module.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.meta.actor.as_deref()
     }
 
     /// Name of the subscription.

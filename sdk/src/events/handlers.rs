@@ -249,7 +249,7 @@ impl<M: Module> EventHandlers for EventsObject<M> {
         let held = self.0.clone();
         guard(|| {
             let core = held.core.clone();
-            FfiFuture::new(Scoped::new(core, async move { handle(&held, delivery).await }))
+            FfiFuture::new(Scoped::of_own(core, async move { handle(&held, delivery).await }))
         })
         .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
     }

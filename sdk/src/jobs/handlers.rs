@@ -185,7 +185,7 @@ impl<M: Module> JobHandlers for JobsObject<M> {
         let held = self.0.clone();
         guard(|| {
             let core = held.core.clone();
-            FfiFuture::new(Scoped::new(core, async move { start(&held, run).await }))
+            FfiFuture::new(Scoped::of_own(core, async move { start(&held, run).await }))
         })
         .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
     }

@@ -1,0 +1,17 @@
+//! The module in a host without sockets, with a stand-in for `identity`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "auth/rig.rs"]
+mod rig;
+
+#[path = "auth/keys.rs"]
+mod keys;
+#[path = "auth/sessions.rs"]
+mod sessions;

@@ -1,0 +1,25 @@
+//! `Policy`: what hosts ask.
+
+use wharf_proto::authz::v1::{self, policy_server::Policy};
+use wharf_sdk::tonic::{self, Request, Response, Status};
+
+use crate::Authz;
+use crate::feed::{self, Feed};
+
+#[tonic::async_trait]
+impl Policy for Authz {
+    type WatchStream = Feed;
+
+    async fn watch(&self, _: Request<v1::WatchPolicyRequest>) -> Result<Response<Feed>, Status> {
+        Ok(Response::new(feed::watch(&self.ctx, &self.book)))
+    }
+
+    async fn report_permissions(
+        &self,
+        request: Request<v1::ReportPermissionsRequest>,
+    ) -> Result<Response<v1::ReportPermissionsResponse>, Status> {
+        let v1::ReportPermissionsRequest { node, modules } = request.into_inner();
+        self.book.store.report(&node, &modules).await?;
+        Ok(Response::new(v1::ReportPermissionsResponse {}))
+    }
+}

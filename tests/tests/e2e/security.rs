@@ -1,0 +1,6 @@
+//! Who is calling, may they, and what is known of it afterwards: on the real host with its core modules.
+
+mod endpoints;
+mod journey;
+mod tenants;
+mod tokens;
