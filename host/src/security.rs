@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use authenticate::Authenticator;
 pub use authorizer::{Authorizer, Decision, Explanation, NoRules, Resource, Rows, Scope};
-pub use current::{Current, Followed, Gap};
+pub use current::Current;
 pub use freshness::{Freshness, Source, SourceStatus, Standing};
 pub use gatekeeper::{Admission, Denial, Gatekeeper, PublicOnly};
 pub use principal::{About, Identity, Kind, Principal};
@@ -73,7 +73,8 @@ impl Security {
 
     /// Goes by the core modules `auth` and `authz`. Where they do not run it is like [`Security::public_only`].
     #[must_use]
-    pub fn guarded(settings: SecuritySettings, clock: Arc<dyn Clock>, rules: Arc<dyn Followed>) -> Self {
+    pub fn guarded(settings: SecuritySettings, clock: Arc<dyn Clock>) -> Self {
+        let rules = Arc::new(Rules::unknown());
         let freshness = Arc::new(Freshness::new(settings.max_staleness));
         let authenticator = Arc::new(Authenticator::new(clock, settings.leeway));
         let authorizer: Arc<dyn Authorizer> = Arc::new(Current::new(rules.clone(), freshness.clone()));

@@ -74,17 +74,6 @@ impl Authorizer for Rules {
         }
     }
 
-    fn holds(&self, who: &Principal, permission: &str) -> Decision {
-        if let Some(decision) = built_in(who, permission) {
-            return decision;
-        }
-        match (&*self.0.load(), who.identity()) {
-            (Some(set), Some(who)) if set.holds(who.subject(), &who.tenant, permission) => Decision::Allow,
-            (Some(_), Some(_)) => Decision::Deny,
-            _ => Decision::Unknown,
-        }
-    }
-
     fn scope(&self, who: &Principal, permission: &str) -> Option<Scope> {
         match built_in(who, permission) {
             Some(Decision::Allow) => return Some(set::everything()),
@@ -94,6 +83,17 @@ impl Authorizer for Rules {
         let set = self.0.load();
         let who = who.identity()?;
         Some(set.as_ref()?.scope(who.subject(), &who.tenant, permission))
+    }
+
+    fn holds(&self, who: &Principal, permission: &str) -> Decision {
+        if let Some(decision) = built_in(who, permission) {
+            return decision;
+        }
+        match (&*self.0.load(), who.identity()) {
+            (Some(set), Some(who)) if set.holds(who.subject(), &who.tenant, permission) => Decision::Allow,
+            (Some(_), Some(_)) => Decision::Deny,
+            _ => Decision::Unknown,
+        }
     }
 
     fn explain(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Explanation {

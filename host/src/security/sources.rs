@@ -18,8 +18,8 @@ pub(crate) use self::client::MeshClient;
 use self::follow::follow;
 pub use self::report::{DeclaredPermissions, Permission, Permissions};
 use super::authenticate::Authenticator;
-use super::current::Followed;
 use super::freshness::Freshness;
+use super::rules::Rules;
 use crate::http::routes::Routes;
 use crate::services::Channels;
 
@@ -29,7 +29,7 @@ pub struct Sources {
     /// Gets keys and revocations.
     pub authenticator: Arc<Authenticator>,
     /// Get the rules.
-    pub rules: Arc<dyn Followed>,
+    pub rules: Arc<Rules>,
     /// Hears when each source spoke.
     pub freshness: Arc<Freshness>,
 }

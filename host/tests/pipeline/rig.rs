@@ -23,7 +23,7 @@ use wharf_host::modules::endpoint::{CallInfo, Endpoint, Refused, Responding};
 use wharf_host::modules::mesh::Mesh;
 use wharf_host::ports::clock::SystemClock;
 use wharf_host::security::sources::{DeclaredPermissions, Permission, Surroundings, Watching};
-use wharf_host::security::{Rules, Security, SecuritySettings, Source, Standing};
+use wharf_host::security::{Security, SecuritySettings, Source, Standing};
 use wharf_proto::auth::v1 as auth;
 use wharf_proto::authz::v1 as authz;
 
@@ -177,7 +177,7 @@ impl Rig {
             max_staleness,
             ..SecuritySettings::default()
         };
-        let security = Security::guarded(settings, Arc::new(SystemClock), Arc::new(Rules::unknown()));
+        let security = Security::guarded(settings, Arc::new(SystemClock));
         let routes = Arc::new(Routes::new());
         let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()));
         let watching = security.sources.as_ref().unwrap().watch(&Surroundings {

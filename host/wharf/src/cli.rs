@@ -1,6 +1,7 @@
 //! The command line: parse, validate, run, and say how it went in an exit code.
 
 mod args;
+mod audit;
 mod client;
 mod completions;
 mod config;
@@ -18,6 +19,7 @@ mod migrate;
 mod modules;
 mod new;
 mod offline;
+mod people;
 mod render;
 mod routes;
 mod secrets;
@@ -77,6 +79,12 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Users { command } => people::users(context, &command).await,
+            Command::Groups { command } => people::groups(context, &command).await,
+            Command::ServiceAccounts { command } => people::service_accounts(context, &command).await,
+            Command::Tenants { command } => people::tenants(context, &command).await,
+            Command::Admin { command } => people::admin(context, &command).await,
+            Command::Audit { command } => audit::run(context, &command).await,
             Command::Secrets(args) => secrets::run(args, context).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,

@@ -70,7 +70,7 @@ impl Authz {
                 ..Change::default()
             }
         };
-        self.write(&change, &ctx).await?;
+        self.write("authz.account.forget", &change, &ctx).await?;
         tracing::info!(
             subject,
             bindings = change.bindings_removed.len(),
@@ -93,13 +93,14 @@ impl Authz {
             (true, false) => change.bindings_removed.push(line),
             _ => return Ok(()),
         }
-        self.write(&change, &ctx).await
+        self.write("authz.group.follow", &change, &ctx).await
     }
 
     /// In the transaction of the delivery; this node follows as soon as it is committed.
-    async fn write(&self, change: &Change, ctx: &EventContext) -> Result<(), Error> {
+    async fn write(&self, action: &str, change: &Change, ctx: &EventContext) -> Result<(), Error> {
         if !change.is_empty() {
             self.book.store.write(&ctx.tx()?, None, change).await?;
+            self.record(ctx, action, change).await?;
             self.book.woken.notify_one();
         }
         Ok(())

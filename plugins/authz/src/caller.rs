@@ -1,5 +1,7 @@
 //! Who is calling.
 
+use wharf_sdk::{Principal, PrincipalKind};
+
 use crate::error::{Error, Result};
 
 /// The tenant of callers who have none.
@@ -21,8 +23,18 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Of the call that is being handled now.
+    ///
+    /// # Errors
+    /// When nobody knows: the policies of the methods let nobody in whom nobody knows, so this is a last line.
     pub(crate) fn current() -> Result<Self> {
-        Err(Error::Denied("nobody knows who is calling".to_owned()))
+        let unknown = || Error::Denied("nobody knows who is calling".to_owned());
+        let principal = Principal::current().ok_or_else(unknown)?;
+        Ok(Self {
+            subject: principal.subject().to_owned(),
+            trusted: matches!(principal.kind, PrincipalKind::Host | PrincipalKind::Module),
+            tenant: principal.tenant,
+            scopes: principal.scopes,
+        })
     }
 
     /// The tenant that is meant where none is named.

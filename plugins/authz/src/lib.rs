@@ -3,13 +3,14 @@
 //! Hosts do not ask this module whether somebody may: they watch its rules and answer from a compiled snapshot. In reading
 //! order: `line` (rules and bindings), `tables` (where they are kept), `store` (how they are read and written), `model` (casbin),
 //! `policy` (what is in memory), `rulebook` (edits), `caller` and `limits` (who may edit what), `feed` (what hosts watch),
-//! `background` (what others' events change). `grpc` only translates.
+//! `background` (what others' events change), `journal` (what is recorded). `grpc` only translates.
 
 mod background;
 mod caller;
 mod error;
 mod feed;
 mod grpc;
+mod journal;
 mod limits;
 mod line;
 mod model;
@@ -20,6 +21,7 @@ mod tables;
 
 use std::sync::Arc;
 
+use wharf_sdk::services::audit::Audit;
 use wharf_sdk::services::database::Entities;
 use wharf_sdk::{Context, Error, Grpc, Handlers, Health, Migrations, Module, NoConfig, export_module};
 
@@ -33,6 +35,7 @@ export_module!(Authz);
 #[derive(Clone, Debug)]
 pub struct Authz {
     ctx: Context,
+    audit: Audit,
     book: Arc<Rulebook>,
 }
 
@@ -41,7 +44,11 @@ impl Module for Authz {
 
     async fn init(ctx: Context, _: NoConfig) -> Result<Self, Error> {
         let book = Arc::new(Rulebook::new(&ctx)?);
-        Ok(Self { ctx, book })
+        Ok(Self {
+            audit: ctx.audit()?,
+            ctx,
+            book,
+        })
     }
 
     async fn start(&self) -> Result<(), Error> {
@@ -72,20 +79,5 @@ impl Module for Authz {
         } else {
             Health::degraded("the rules could not be read from the database lately")
         }
-    }
-}
-
-impl Authz {
-    /// Changes the rules as planned, and has it recorded. Gives the epoch in which it holds.
-    async fn change(
-        &self,
-        action: &'static str,
-        plan: impl Fn(&rulebook::State) -> error::Result<line::Change> + Send,
-    ) -> error::Result<u64> {
-        let record = async |_: &wharf_sdk::services::database::Tx, _: &line::Change| {
-            let _ = action;
-            Ok(())
-        };
-        self.book.edit(plan, record).await
     }
 }

@@ -15,8 +15,6 @@ use crate::model::Model;
 use crate::policy::Policy;
 use crate::store::{KEPT, Store};
 
-/// How often an edit is tried again when others were faster.
-const TRIES: usize = 16;
 /// After this long without a look at the database the rules may be old.
 pub(crate) const OLD: Duration = Duration::from_secs(10);
 
@@ -30,6 +28,23 @@ pub(crate) struct Rulebook {
     epoch: watch::Sender<u64>,
     looked: Plain<Instant>,
     pub(crate) woken: Notify,
+}
+
+/// What became of a change.
+pub(crate) enum Begun {
+    /// It is in this transaction.
+    Written {
+        /// To be committed.
+        tx: Tx,
+        /// In which it holds.
+        epoch: u64,
+        /// What it is.
+        change: Change,
+    },
+    /// There is nothing to change in this epoch.
+    Nothing(u64),
+    /// Somebody else was faster.
+    Overtaken,
 }
 
 /// What is in memory.
@@ -123,34 +138,25 @@ impl Rulebook {
         }
     }
 
-    /// Changes the rules: `plan` says how, from what they are at this moment, and is asked again when others were faster. What is
-    /// to be written with it, in its transaction, `also` writes. Gives the epoch in which it holds.
-    pub(crate) async fn edit<'a>(
-        &self,
-        plan: impl Fn(&State) -> Result<Change> + Send + 'a,
-        also: impl AsyncFn(&Tx, &Change) -> Result<()>,
-    ) -> Result<u64> {
-        for _ in 0..TRIES {
-            self.sync().await?;
-            let (change, expected) = {
-                let state = self.read().await;
-                (plan(&state)?, state.policy.epoch)
-            };
-            if change.is_empty() {
-                return Ok(expected);
-            }
-            let tx = self.store.begin().await?;
-            if let Some(epoch) = self.store.write(&tx, Some(expected), &change).await? {
-                also(&tx, &change).await?;
-                tx.commit().await?;
-                self.sync().await?;
-                return Ok(epoch);
-            }
-            tx.rollback().await?;
+    /// Begins a change of the rules: `plan` says how, from what they are at this moment. The transaction is open, and to be
+    /// committed.
+    pub(crate) async fn begin(&self, plan: impl Fn(&State) -> Result<Change> + Send + Sync) -> Result<Begun> {
+        self.sync().await?;
+        let (change, expected) = {
+            let state = self.read().await;
+            (plan(&state)?, state.policy.epoch)
+        };
+        if change.is_empty() {
+            return Ok(Begun::Nothing(expected));
         }
-        Err(Error::Conflict(
-            "the rules are being changed by many at this moment, try again".to_owned(),
-        ))
+        let tx = self.store.begin().await?;
+        match self.store.write(&tx, Some(expected), &change).await? {
+            Some(epoch) => Ok(Begun::Written { tx, epoch, change }),
+            None => {
+                tx.rollback().await?;
+                Ok(Begun::Overtaken)
+            }
+        }
     }
 }
 

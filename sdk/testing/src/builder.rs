@@ -18,7 +18,7 @@ use wharf_host::ports::clock::MovableClock;
 use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
-use wharf_host::security::{Rules, Security, SecuritySettings};
+use wharf_host::security::{Security, SecuritySettings};
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
 
@@ -181,7 +181,7 @@ impl Builder {
             error_sinks: Vec::new(),
             backends,
             transport: None,
-            security: Security::guarded(SecuritySettings::default(), self.shared.clock.clone(), Arc::new(Rules::unknown())),
+            security: Security::guarded(SecuritySettings::default(), self.shared.clock.clone()),
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {

@@ -20,6 +20,7 @@
 
 mod answer;
 mod builder;
+mod calls;
 mod channel;
 mod events;
 mod host;
@@ -32,6 +33,7 @@ pub use events::{DeadLetter, Events, PublishedEvent};
 pub use host::TestHost;
 pub use wharf_host::Root;
 pub use wharf_host::domain::status::{ModuleStatus, State};
+pub use wharf_host::grpc::connect::CallFailed;
 pub use wharf_host::http::body::Body;
 pub use wharf_host::ports::mail::Mail;
 pub use wharf_host::telemetry::{Captured, CapturedEvent};

@@ -72,7 +72,7 @@ impl Watch for PolicyWatch {
     }
 
     fn take(&self, update: PolicyUpdate) -> Result<(), String> {
-        self.0.rules.apply(update).map_err(|gap| gap.to_string())
+        self.0.rules.apply(update).map(drop).map_err(|error| error.to_string())
     }
 }
 

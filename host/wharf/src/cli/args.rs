@@ -61,6 +61,36 @@ pub(crate) enum Command {
     Sign(SignArgs),
     /// Keep values that modules may read and nobody may see
     Secrets(SecretsArgs),
+    /// Become administrator of a host
+    Admin {
+        #[command(subcommand)]
+        command: super::people::AdminCommand,
+    },
+    /// Accounts of people
+    Users {
+        #[command(subcommand)]
+        command: super::people::UsersCommand,
+    },
+    /// Groups of accounts
+    Groups {
+        #[command(subcommand)]
+        command: super::people::GroupsCommand,
+    },
+    /// Accounts of programs
+    ServiceAccounts {
+        #[command(subcommand)]
+        command: super::people::ServiceAccountsCommand,
+    },
+    /// Tenants that share this installation
+    Tenants {
+        #[command(subcommand)]
+        command: super::people::TenantsCommand,
+    },
+    /// Who did what: read the record, verify and export it
+    Audit {
+        #[command(subcommand)]
+        command: super::audit::AuditCommand,
+    },
     /// Make a new module
     New(NewArgs),
     /// Build a module at every change and swap it in a running `wharf serve --dev`

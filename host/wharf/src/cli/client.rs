@@ -48,7 +48,6 @@ impl AdminClient {
         self.call("PUT", path, Some(body), ASK).await
     }
 
-    #[allow(dead_code, reason = "for the commands of core modules")]
     /// Calls a unary method of a core module, `wharf.authz.v1.Roles` and `Create`, as the host. Messages are their proto3 JSON
     /// (field names in camelCase, 64-bit integers as strings, defaults left out).
     pub(super) async fn rpc<T: DeserializeOwned>(

@@ -106,7 +106,7 @@ pub(super) fn plan(plan: &Plan) -> String {
 pub(super) fn checked(plan: &Plan) -> String {
     let sound = plan.order.iter().filter(|m| m.action != "refuse");
     let lines: String = sound.map(|m| format!("ok {} {}\n", clean(&m.id), clean(&m.version))).collect();
-    lines + findings(&plan.findings).as_str()
+    format!("{lines}{}", findings(&plan.findings))
 }
 
 /// All findings and how many there are.

@@ -1,0 +1,173 @@
+//! The module in a host that follows its rules.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use serde_json::{Value, json};
+use wharf_testing::TestHost;
+
+async fn host() -> TestHost {
+    TestHost::builder().module(wharf_authz::root()).start().await
+}
+
+async fn call(host: &TestHost, method: &str, message: Value) -> Value {
+    match host.call(&format!("/wharf.authz.v1.{method}"), &message).await {
+        Ok(answer) => answer,
+        Err(failed) => panic!("{method} {message}: {failed}"),
+    }
+}
+
+async fn refused(host: &TestHost, method: &str, message: Value) -> &'static str {
+    match host.call(&format!("/wharf.authz.v1.{method}"), &message).await {
+        Ok(answer) => panic!("{method} {message} was done: {answer}"),
+        Err(failed) => failed.name,
+    }
+}
+
+fn rule(subject: &str, tenant: &str, permission: &str, resource: &str) -> Value {
+    json!({ "rule": { "subject": subject, "tenant": tenant, "permission": permission, "resource": resource } })
+}
+
+fn binding(member: &str, role: &str, tenant: &str) -> Value {
+    json!({ "binding": { "member": member, "role": role, "tenant": tenant } })
+}
+
+async fn why(host: &TestHost, subject: &str, tenant: &str, permission: &str, resource: &str) -> Value {
+    let asked = json!({ "subject": subject, "tenant": tenant, "permission": permission, "resource": resource });
+    call(host, "Decisions/Why", asked).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_that_come_with_the_host_are_there_and_stay() {
+    let host = host().await;
+    let roles = call(&host, "Roles/List", json!({})).await;
+    let names: Vec<&str> = roles["roles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|role| role["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["admin", "auditor", "member"]);
+    let admin = call(&host, "Roles/Get", json!({ "name": "admin" })).await;
+    assert_eq!(admin["rules"][0]["permission"], "*");
+    assert_eq!(refused(&host, "Roles/Delete", json!({ "name": "admin" })).await, "aborted");
+    assert_eq!(
+        refused(&host, "Roles/RemoveRule", rule("role:admin", "*", "*", "*")).await,
+        "aborted"
+    );
+    assert!(host.stop().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_is_made_given_used_explained_and_taken_away() {
+    let host = host().await;
+    call(
+        &host,
+        "Roles/Create",
+        json!({ "name": "editor", "description": "Writes", "tenant": "acme" }),
+    )
+    .await;
+    assert_eq!(
+        refused(&host, "Roles/Create", json!({ "name": "editor", "tenant": "other" })).await,
+        "already_exists"
+    );
+    assert_eq!(
+        refused(&host, "Roles/Create", json!({ "name": "An Editor" })).await,
+        "invalid_argument"
+    );
+    let added = call(&host, "Roles/AddRule", rule("role:editor", "acme", "blog.post.*", "post/*")).await;
+    assert!(added["warnings"][0].as_str().unwrap().contains("blog.post.*"), "{added}");
+    let known = call(&host, "Roles/AddRule", rule("role:editor", "acme", "authz.*.read", "*")).await;
+    assert!(
+        known.get("warnings").is_none() || known["warnings"].as_array().unwrap().is_empty(),
+        "{known}"
+    );
+    call(&host, "Bindings/Grant", binding("user:ann", "role:editor", "acme")).await;
+
+    let yes = why(&host, "user:ann", "acme", "blog.post.write", "post/1").await;
+    assert_eq!(yes["allowed"], true, "{yes}");
+    assert_eq!(yes["rule"]["permission"], "blog.post.*");
+    assert_eq!(yes["path"][0]["role"], "role:editor");
+    let no = why(&host, "user:ann", "other", "blog.post.write", "post/1").await;
+    assert!(no.get("allowed").is_none_or(|allowed| allowed == false), "{no}");
+    assert!(no["because"].as_str().unwrap().contains("holds no role"), "{no}");
+    let mut deny = rule("user:ann", "acme", "blog.post.write", "post/1");
+    deny["rule"]["deny"] = json!(true);
+    call(&host, "Roles/AddRule", deny.clone()).await;
+    let no = why(&host, "user:ann", "acme", "blog.post.write", "post/1").await;
+    assert!(no["because"].as_str().unwrap().contains("denies"), "{no}");
+    call(&host, "Roles/RemoveRule", deny.clone()).await;
+    assert_eq!(refused(&host, "Roles/RemoveRule", deny).await, "not_found");
+
+    call(&host, "Bindings/Revoke", binding("user:ann", "role:editor", "acme")).await;
+    let no = why(&host, "user:ann", "acme", "blog.post.write", "post/1").await;
+    assert!(no.get("allowed").is_none_or(|allowed| allowed == false), "{no}");
+    call(&host, "Roles/Delete", json!({ "name": "editor" })).await;
+    assert_eq!(
+        refused(&host, "Bindings/Grant", binding("user:ann", "role:editor", "acme")).await,
+        "not_found"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn circles_unknown_roles_and_the_last_administrator_are_refused() {
+    let host = host().await;
+    for name in ["a", "b", "c"] {
+        call(&host, "Roles/Create", json!({ "name": name, "tenant": "*" })).await;
+    }
+    call(&host, "Bindings/Grant", binding("role:a", "role:b", "acme")).await;
+    call(&host, "Bindings/Grant", binding("role:b", "role:c", "*")).await;
+    assert_eq!(
+        refused(&host, "Bindings/Grant", binding("role:c", "role:a", "acme")).await,
+        "aborted"
+    );
+    assert_eq!(refused(&host, "Bindings/Grant", binding("role:c", "role:a", "*")).await, "aborted");
+    call(&host, "Bindings/Grant", binding("role:c", "role:a", "other")).await;
+    assert_eq!(
+        refused(&host, "Bindings/Grant", binding("user:x", "role:nobody", "acme")).await,
+        "not_found"
+    );
+    assert_eq!(
+        refused(&host, "Bindings/Grant", binding("x", "role:a", "acme")).await,
+        "invalid_argument"
+    );
+    assert_eq!(
+        refused(&host, "Roles/AddRule", rule("role:nobody", "acme", "x.y", "*")).await,
+        "not_found"
+    );
+    call(&host, "Bindings/Revoke", binding("role:a", "role:b", "acme")).await;
+    call(&host, "Bindings/Grant", binding("role:c", "role:a", "acme")).await;
+
+    call(&host, "Bindings/Grant", binding("user:first", "role:admin", "*")).await;
+    assert_eq!(
+        refused(&host, "Bindings/Revoke", binding("user:first", "role:admin", "*")).await,
+        "aborted"
+    );
+    call(&host, "Bindings/Grant", binding("user:second", "role:admin", "*")).await;
+    call(&host, "Bindings/Revoke", binding("user:first", "role:admin", "*")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_come_in_pages() {
+    let host = host().await;
+    for number in 0..7 {
+        call(&host, "Bindings/Grant", binding(&format!("user:{number}"), "role:member", "acme")).await;
+    }
+    let (mut cursor, mut found) = (String::new(), Vec::new());
+    loop {
+        let page = call(&host, "Bindings/List", json!({ "tenant": "acme", "limit": 3, "cursor": cursor })).await;
+        found.extend(
+            page["bindings"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line["member"].as_str().unwrap().to_owned()),
+        );
+        match page["nextCursor"].as_str() {
+            Some(next) if !next.is_empty() => cursor = next.to_owned(),
+            _ => break,
+        }
+    }
+    assert_eq!(found, (0..7).map(|number| format!("user:{number}")).collect::<Vec<_>>());
+    assert_eq!(refused(&host, "Bindings/List", json!({ "cursor": "?" })).await, "invalid_argument");
+    let rules = call(&host, "Roles/ListRules", json!({ "subject": "role:auditor" })).await;
+    assert_eq!(rules["rules"].as_array().unwrap().len(), 3);
+}
