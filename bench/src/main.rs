@@ -13,6 +13,7 @@ mod inprocess;
 mod load;
 mod loads;
 mod network;
+mod pipeline;
 mod report;
 mod side;
 
@@ -20,7 +21,16 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 7] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads"];
+const PARTS: [&str; 8] = [
+    "callgrind",
+    "inprocess",
+    "calls",
+    "channel",
+    "cache",
+    "pipeline",
+    "network",
+    "loads",
+];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,14 +53,17 @@ fn main() -> Result<()> {
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
+        ["pipeline"] => pipeline::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["database"] => database::run()?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,
         ["callgrind", "--functions", side, case] => callgrind::functions(side, case::Case::named(case)?)?,
         ["count", side, case, requests] => callgrind::count(side, case, requests)?,
+        ["count-step", step, calls] => pipeline::count(step, calls)?,
         ["server", side] => network::serve(side)?,
-        ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections)?,
+        ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections, None)?,
+        ["load", address, case, seconds, connections, token] => load::run(address, case, seconds, connections, Some(token))?,
         _ => bail!("found {words:?}, expected nothing, database or one of {PARTS:?}"),
     }
     report.finish()
