@@ -93,10 +93,16 @@ impl Welcome<'_> {
         let guarded = self.routes.iter().filter(|row| row.policy != Policy::Public).count();
         if guarded > 0 {
             let total = self.routes.len();
+            let has_auth = self.routes.iter().any(|row| row.module == "auth");
+            let without = if has_auth {
+                ""
+            } else {
+                " and answer 401: module auth does not run"
+            };
             line(
                 &mut text,
                 "note",
-                &format!("{guarded} of {total} routes need a signed-in caller and answer 401: there is no authenticator yet"),
+                &format!("{guarded} of {total} routes need a signed-in caller{without}"),
             );
         }
         text
