@@ -42,6 +42,7 @@ fn builder() -> wharf_testing::Builder {
             "audit",
             serde_json::json!({ "seal_every_ms": 20, "checkpoint_entries": 5, "checkpoint_seconds": 3600 }),
         )
+        .secret("audit", "module-key", [7; 32])
         .allow("user:*", "audit.*")
 }
 

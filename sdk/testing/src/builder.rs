@@ -18,7 +18,7 @@ use wharf_host::ports::clock::MovableClock;
 use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
-use wharf_host::security::{PublicOnly, Rules, Security, SecuritySettings};
+use wharf_host::security::{PublicOnly, Security, SecuritySettings};
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
 

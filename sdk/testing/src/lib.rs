@@ -20,8 +20,8 @@
 
 mod answer;
 mod builder;
-mod calls;
 mod caller;
+mod calls;
 mod channel;
 mod events;
 mod host;

@@ -15,6 +15,8 @@ mod cache;
 mod calls;
 #[path = "test_host/desk.rs"]
 mod desk;
+#[path = "test_host/idempotency.rs"]
+mod idempotency;
 #[path = "test_host/library.rs"]
 mod library;
 #[path = "test_host/nodes.rs"]

@@ -3,14 +3,19 @@
 mod tables;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use wharf_sdk::audit::Entry;
 use wharf_sdk::services::audit::Audit;
 use wharf_sdk::services::authz::{Authz, named};
@@ -18,7 +23,7 @@ use wharf_sdk::services::database::{Db, Entities};
 use wharf_sdk::services::events::Events;
 use wharf_sdk::{
     Call, Context, Error, Event, EventContext, Handlers, JobContext, Jobs, Migrations, Module, NoConfig, Principal, Problem, Resource,
-    Result, Routes, entities, export_module, get, post,
+    Result, Routes, Tx, entities, export_module, get, post,
 };
 
 use tables::{doc, note};
@@ -33,6 +38,8 @@ pub struct DeskModule {
     events: Events,
     authz: Authz,
     audit: Audit,
+    release: Notify,
+    begun: AtomicU64,
 }
 
 /// A document was made.
@@ -55,6 +62,8 @@ impl Module for DeskModule {
             events: ctx.events()?,
             authz: ctx.authz()?,
             audit: ctx.audit()?,
+            release: Notify::new(),
+            begun: AtomicU64::new(0),
             ctx,
         })
     }
@@ -88,6 +97,16 @@ impl Module for DeskModule {
             .route("/notes", get(notes))
             .public()
             .route("/wrong", post(wrong))
+            .public()
+            .route("/charges", post(charge).get(charges))
+            .require("desk.charge.write")
+            .idempotent()
+            .route("/brief", post(charge))
+            .require("desk.charge.write")
+            .idempotent_for(Duration::from_millis(1))
+            .route("/loose", post(charge))
+            .public()
+            .route("/release", post(release))
             .public()
     }
 
@@ -236,6 +255,57 @@ async fn wrong(State(desk): State<Arc<DeskModule>>) -> String {
         Ok(id) => id,
         Err(fault) => fault.to_string(),
     }
+}
+
+/// What is charged, and how it goes.
+#[derive(Debug, Deserialize)]
+struct Charge {
+    amount: i64,
+    #[serde(default)]
+    how: String,
+}
+
+async fn charge(State(desk): State<Arc<DeskModule>>, tx: Tx, Json(charge): Json<Charge>) -> Result<Response> {
+    let done = note::Entity::insert(note::row(&json!({ "amount": charge.amount })))
+        .exec(&tx)
+        .await?;
+    desk.audit.record(&tx, Entry::of("desk.charge.make")).await?;
+    desk.begun.fetch_add(1, Ordering::SeqCst);
+    let answer = (StatusCode::CREATED, Json(done.last_insert_id)).into_response();
+    match charge.how.as_str() {
+        "wait" => desk.release.notified().await,
+        "refuse" => return Err(Problem::conflict("not today")),
+        #[allow(clippy::panic, reason = "what the test is about")]
+        "panic" => panic!("between handler and commit"),
+        // It has answered, and its answer never ends.
+        "hang" => return Ok(Response::new(Body::new(Endless))),
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+async fn charges(State(desk): State<Arc<DeskModule>>) -> Result<Json<Value>> {
+    let rows = note::Entity::find().count(&desk.db).await?;
+    Ok(Json(json!({ "rows": rows, "begun": desk.begun.load(Ordering::SeqCst) })))
+}
+
+async fn release(State(desk): State<Arc<DeskModule>>) {
+    desk.release.notify_one();
 }
 
 async fn notes(State(desk): State<Arc<DeskModule>>) -> Result<Json<Vec<Value>>> {
