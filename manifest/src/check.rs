@@ -142,7 +142,7 @@ fn check_surfaces(manifest: &Manifest, out: &mut Vec<Problem>) {
 }
 
 fn check_permissions(manifest: &Manifest, out: &mut Vec<Problem>) {
-    for (index, Permission { name, description }) in manifest.permissions.iter().enumerate() {
+    for (index, Permission { name, description, .. }) in manifest.permissions.iter().enumerate() {
         if !is_dotted_name(name) || first_segment(name) != manifest.id {
             let message = format!(
                 "found {name:?}, expected dotted lower-case words that begin with \"{}.\"",

@@ -141,6 +141,10 @@ pub struct Permission {
     pub name: String,
     /// One line for whoever grants it.
     pub description: String,
+    /// Whether it reaches beyond the tenant of whoever holds it: then only rules for all tenants (`*`) give it, so that the
+    /// administrator of one tenant does not hold it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub installation: bool,
 }
 
 /// Event subjects, both ways.

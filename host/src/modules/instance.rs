@@ -67,6 +67,9 @@ impl Instance {
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed) + 1,
         };
         let standing = Standing::new(who, limits);
+        let declared = image.manifest.permissions.iter().filter(|permission| permission.installation);
+        let everywhere: Vec<&str> = declared.map(|permission| permission.name.as_str()).collect();
+        shared.authorizer.reach_everywhere(&everywhere);
         let provider = Provider::new(standing.clone(), image.manifest.clone(), section, shared.clone());
         let unfinished = Unfinished::new(&provider);
         provider.prepare().await?;

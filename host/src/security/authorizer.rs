@@ -63,6 +63,10 @@ pub struct Explanation {
 
 /// Answers from what is in memory; never waits.
 pub trait Authorizer: Send + Sync + 'static {
+    /// Hears of permissions that reach beyond a tenant, before anybody is asked for them: only rules for all tenants give
+    /// those. What was said once stays.
+    fn reach_everywhere(&self, _permissions: &[&str]) {}
+
     /// Whether they may.
     fn check(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Decision;
 

@@ -33,6 +33,10 @@ impl Current {
 }
 
 impl Authorizer for Current {
+    fn reach_everywhere(&self, permissions: &[&str]) {
+        self.rules.reach_everywhere(permissions);
+    }
+
     fn check(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Decision {
         match self.now() {
             Some(now) => now.check(who, permission, resource),

@@ -14,20 +14,28 @@ mod shards;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use wharf_proto::authz::v1::PolicyUpdate;
 
 pub use rule::{Edge, Rule};
 pub use set::{ApplyError, RuleSet};
 
 use super::authorizer::{Authorizer, Decision, Explanation, Resource, Scope, built_in};
-use super::principal::Principal;
+use super::principal::{Identity, Principal};
 
 /// The rules in force, read with one atomic load.
 #[derive(Debug, Default)]
-pub struct Rules(ArcSwapOption<RuleSet>);
+pub struct Rules {
+    set: ArcSwapOption<RuleSet>,
+    /// Permissions that only rules for all tenants give.
+    everywhere: ArcSwap<HashSet<Box<str>>>,
+}
+
+/// What permissions of the host itself begin with: none of them belongs to a tenant.
+const OF_THE_HOST: &str = "wharf.";
 
 impl Rules {
     /// No rules are known yet: every question that they would decide is answered with [`Decision::Unknown`].
@@ -39,7 +47,7 @@ impl Rules {
     /// The epoch in force, if one is.
     #[must_use]
     pub fn load(&self) -> Option<Arc<RuleSet>> {
-        self.0.load_full()
+        self.set.load_full()
     }
 
     /// Takes a snapshot, or what changed since the epoch in force. Only one task may call it at a time.
@@ -53,23 +61,42 @@ impl Rules {
             None => RuleSet::default().apply(update)?,
         };
         let epoch = next.epoch();
-        self.0.store(Some(Arc::new(next)));
+        self.set.store(Some(Arc::new(next)));
         Ok(epoch)
     }
 
     /// Forgets everything: the rules are too old to go by.
     pub fn forget(&self) {
-        self.0.store(None);
+        self.set.store(None);
+    }
+}
+
+impl Rules {
+    /// The tenant whose rules count beside those for all. None has an empty name.
+    fn tenant_of<'a>(&self, who: &'a Identity, permission: &str) -> &'a str {
+        let is_everywhere = permission.starts_with(OF_THE_HOST) || self.everywhere.load().contains(permission);
+        if is_everywhere { "" } else { &who.tenant }
     }
 }
 
 impl Authorizer for Rules {
+    fn reach_everywhere(&self, permissions: &[&str]) {
+        if permissions.is_empty() {
+            return;
+        }
+        self.everywhere.rcu(|known| {
+            let mut more = HashSet::clone(known);
+            more.extend(permissions.iter().map(|permission| Box::from(*permission)));
+            more
+        });
+    }
+
     fn check(&self, who: &Principal, permission: &str, resource: Resource<'_>) -> Decision {
         if let Some(decision) = built_in(who, permission) {
             return decision;
         }
-        match (&*self.0.load(), who.identity()) {
-            (Some(set), Some(who)) => set.check(who.subject(), &who.tenant, permission, resource),
+        match (&*self.set.load(), who.identity()) {
+            (Some(set), Some(who)) => set.check(who.subject(), self.tenant_of(who, permission), permission, resource),
             _ => Decision::Unknown,
         }
     }
@@ -80,17 +107,17 @@ impl Authorizer for Rules {
             Some(_) => return Some(Scope::default()),
             None => {}
         }
-        let set = self.0.load();
+        let set = self.set.load();
         let who = who.identity()?;
-        Some(set.as_ref()?.scope(who.subject(), &who.tenant, permission))
+        Some(set.as_ref()?.scope(who.subject(), self.tenant_of(who, permission), permission))
     }
 
     fn holds(&self, who: &Principal, permission: &str) -> Decision {
         if let Some(decision) = built_in(who, permission) {
             return decision;
         }
-        match (&*self.0.load(), who.identity()) {
-            (Some(set), Some(who)) if set.holds(who.subject(), &who.tenant, permission) => Decision::Allow,
+        match (&*self.set.load(), who.identity()) {
+            (Some(set), Some(who)) if set.holds(who.subject(), self.tenant_of(who, permission), permission) => Decision::Allow,
             (Some(_), Some(_)) => Decision::Deny,
             _ => Decision::Unknown,
         }
@@ -100,8 +127,8 @@ impl Authorizer for Rules {
         if let Some(decision) = built_in(who, permission) {
             return explain::built_in(who, permission, decision);
         }
-        match (&*self.0.load(), who.identity()) {
-            (Some(set), Some(who)) => set.explain(who.subject(), &who.tenant, permission, resource),
+        match (&*self.set.load(), who.identity()) {
+            (Some(set), Some(who)) => set.explain(who.subject(), self.tenant_of(who, permission), permission, resource),
             _ => explain::unknown(),
         }
     }
