@@ -93,11 +93,16 @@ fn measured_requests(side: &Side, maker: &Maker, requests: u32) {
 }
 
 fn counted(side: &str, case: &Case, folder: &Path) -> Result<f64> {
+    counted_by(&["count", side, case.short()], folder)
+}
+
+fn counted_by(arguments: &[&str], folder: &Path) -> Result<f64> {
     let out = folder.join("count.out");
     let run = valgrind(&out)
         .arg(TOGGLE)
         .arg(std::env::current_exe()?)
-        .args(["count", side, case.short(), &REQUESTS.to_string()])
+        .args(arguments)
+        .arg(REQUESTS.to_string())
         .output()
         .context("valgrind could not be started")?;
     if !run.status.success() {
@@ -117,6 +122,17 @@ fn valgrind(out: &Path) -> Command {
         .args(["--tool=callgrind", "--quiet", "--trace-children=no"])
         .arg(format!("--callgrind-out-file={}", out.display()));
     command
+}
+
+/// Whether valgrind can be started.
+pub(crate) fn is_there() -> bool {
+    there_is("valgrind")
+}
+
+/// Instructions of one step of the pipeline.
+pub(crate) fn counted_step(step: &str) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    counted_by(&["count-step", step], folder.path())
 }
 
 fn there_is(program: &str) -> bool {

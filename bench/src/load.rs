@@ -10,11 +10,14 @@ use crate::case::Case;
 use crate::network::PREFIX;
 
 /// Prints how many requests were answered and in how many seconds.
-pub(crate) fn run(address: &str, case: &str, seconds: &str, connections: &str) -> Result<()> {
+pub(crate) fn run(address: &str, case: &str, seconds: &str, connections: &str, token: Option<&str>) -> Result<()> {
     let case = Case::named(case)?;
     let mut head = format!("{} {PREFIX}{} HTTP/1.1\r\n", case.method, case.path);
     for (name, value) in case.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if let Some(token) = token {
+        head.push_str(&format!("authorization: Bearer {token}\r\n"));
     }
     if case.body > 0 {
         head.push_str(&format!("content-length: {}\r\n", case.body));

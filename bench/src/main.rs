@@ -14,6 +14,7 @@ mod inprocess;
 mod load;
 mod loads;
 mod network;
+mod pipeline;
 mod report;
 mod side;
 
@@ -21,7 +22,17 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 8] = ["callgrind", "inprocess", "calls", "channel", "cache", "network", "loads", "authz"];
+const PARTS: [&str; 9] = [
+    "callgrind",
+    "inprocess",
+    "calls",
+    "channel",
+    "cache",
+    "pipeline",
+    "network",
+    "loads",
+    "authz",
+];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,14 +56,17 @@ fn main() -> Result<()> {
         ["channel"] => channel::run(&mut report)?,
         ["authz"] => authz::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
+        ["pipeline"] => pipeline::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["database"] => database::run()?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,
         ["callgrind", "--functions", side, case] => callgrind::functions(side, case::Case::named(case)?)?,
         ["count", side, case, requests] => callgrind::count(side, case, requests)?,
+        ["count-step", step, calls] => pipeline::count(step, calls)?,
         ["server", side] => network::serve(side)?,
-        ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections)?,
+        ["load", address, case, seconds, connections] => load::run(address, case, seconds, connections, None)?,
+        ["load", address, case, seconds, connections, token] => load::run(address, case, seconds, connections, Some(token))?,
         _ => bail!("found {words:?}, expected nothing, database or one of {PARTS:?}"),
     }
     report.finish()

@@ -12,6 +12,7 @@ use wharf_host::http::routes::{Mounted, RouteTable, Routes};
 use wharf_host::http::server::{Listener, Server};
 
 use crate::case::Case;
+use crate::pipeline;
 use crate::report::{Report, Spread};
 use crate::side::{Alone, Rig, Side};
 
@@ -23,15 +24,17 @@ pub(crate) const PREFIX: &str = "/bench";
 
 /// One run against one server.
 #[derive(Clone, Copy, Debug)]
-struct Run {
-    cpu_us: f64,
+pub(crate) struct Run {
+    pub(crate) cpu_us: f64,
     per_second: f64,
 }
 
 /// A server in a process of its own.
-struct Remote {
+pub(crate) struct Remote {
     process: Child,
     address: SocketAddr,
+    /// What its routes need.
+    token: Option<String>,
 }
 
 /// `static again` is the control: whatever it differs by is noise.
@@ -97,7 +100,7 @@ fn rows(report: &mut Report, case: &Case, names: &[&str], runs: &[Vec<Run>]) {
 }
 
 impl Remote {
-    fn start(name: &str) -> Result<Self> {
+    pub(crate) fn start(name: &str) -> Result<Self> {
         let side = if name.starts_with("static") { "linked" } else { name };
         let mut process = pinned("0")?
             .args(["server", side])
@@ -107,14 +110,15 @@ impl Remote {
             .context("taskset could not be started; it is in util-linux")?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().context("the server has no output")?).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(|e| anyhow!("the server said {line:?}: {e}"))?;
-        Ok(Self { process, address })
+        let (address, token) = pipeline::address_and_token(&line)?;
+        Ok(Self { process, address, token })
     }
 
-    fn load(&self, case: &Case) -> Result<Run> {
+    pub(crate) fn load(&self, case: &Case) -> Result<Run> {
         let before = self.cpu()?;
         let output = pinned("1")?
             .args(["load", &self.address.to_string(), case.short(), SECONDS, CONNECTIONS])
+            .args(&self.token)
             .output()?;
         if !output.status.success() {
             return Err(anyhow!("the load generator failed: {}", String::from_utf8_lossy(&output.stderr)));
@@ -152,16 +156,22 @@ impl Drop for Remote {
 /// Serves one side until its input ends.
 pub(crate) fn serve(side: &str) -> Result<()> {
     let rig = Rig::new(Arc::new(Alone))?;
-    let Side::Endpoint(endpoint) = rig.side(side)? else {
-        return Err(anyhow!("found side {side:?}, expected linked, plain or tokio"));
+    let is_guarded = side == "guarded";
+    let Side::Endpoint(endpoint) = rig.side(if is_guarded { "plain" } else { side })? else {
+        return Err(anyhow!("found side {side:?}, expected linked, plain, tokio or guarded"));
+    };
+    let routes = Arc::new(Routes::new());
+    let gateway = Gateway::new(routes.clone()).with_limits(Limits::default());
+    let (gateway, policy, token) = match is_guarded {
+        true => pipeline::guard(gateway)?,
+        false => (gateway, Policy::Public, String::new()),
     };
     let route = |method: &str, template: &str| Route {
         method: method.to_owned(),
         template: template.to_owned(),
-        policy: Policy::Public,
+        policy: policy.clone(),
         rate_class: None,
     };
-    let routes = Arc::new(Routes::new());
     let table = RouteTable::build(vec![Mounted {
         id: "bench".to_owned(),
         prefix: Some(PREFIX.to_owned()),
@@ -172,12 +182,15 @@ pub(crate) fn serve(side: &str) -> Result<()> {
     }])
     .map_err(|findings| anyhow!("{findings:#?}"))?;
     drop(routes.swap(table));
-    let gateway = Gateway::new(routes).with_limits(Limits::default());
+    let gateway = Arc::new(gateway);
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     worker.block_on(async {
+        if is_guarded {
+            pipeline::check(&gateway, &token).await?;
+        }
         let listener = Listener::bind(([127, 0, 0, 1], 0).into())?;
-        let server = Server::start(listener, Arc::new(gateway), None);
-        println!("{}", server.address());
+        let server = Server::start(listener, gateway, None);
+        println!("{} {token}", server.address());
         let ended = tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop));
         ended.await?;
         Ok(())

@@ -33,7 +33,7 @@ use crate::ports::state::StateStore;
 use crate::ports::transport::Transport;
 use crate::security::record::Recorder;
 use crate::security::sources::{Surroundings, Watching};
-use crate::security::{RateLimits, Security, SourceStatus};
+use crate::security::{CallTokens, RateLimits, Security, SourceStatus};
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
 use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
 
@@ -80,6 +80,7 @@ struct Inner {
     security: Security,
     rates: Arc<RateLimits>,
     recorder: Recorder,
+    calls: Arc<CallTokens>,
     /// From start to stop.
     watching: Mutex<Option<Watching>>,
     health: Health,
@@ -97,7 +98,9 @@ impl Host {
         let routes = Arc::new(Routes::new());
         let security = parts.security;
         let rates = Arc::new(settings::rates(&parts.config, &*parts.backends.rates));
-        let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()));
+        let calls = CallTokens::new(security.authorizer.clone()).map_err(|error| SupervisorError::Random(error.to_string()))?;
+        let calls = Arc::new(calls);
+        let mesh = Arc::new(Mesh::new(routes.clone(), security.authorizer.clone()).with_tokens(calls.clone()));
         let recorder = Recorder::new(&parts.config.node.name, mesh.clone(), routes.clone());
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
@@ -135,6 +138,7 @@ impl Host {
             security,
             rates,
             recorder,
+            calls,
             watching: Mutex::default(),
             health: Health::new(),
             config: Mutex::new(Arc::new(parts.config)),
@@ -177,6 +181,7 @@ impl Host {
             .with_rate_limits(self.0.rates.clone())
             .with_cors(settings::cors(&config))
             .with_shield(settings::shield(&config))
+            .with_calls(self.0.calls.clone())
             .with_limits(settings::limits(&config))
             .with_trusted_proxies(settings::proxies(&config))
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))

@@ -6,6 +6,7 @@
 
 pub mod authenticate;
 pub mod authorizer;
+pub mod call_token;
 pub mod current;
 pub mod denials;
 pub mod freshness;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use authenticate::Authenticator;
 pub use authorizer::{Authorizer, Decision, Explanation, NoRules, Resource, Rows, Scope};
+pub use call_token::CallTokens;
 pub use current::Current;
 pub use freshness::{Freshness, Source, SourceStatus, Standing};
 pub use gatekeeper::{Admission, Denial, Gatekeeper, PublicOnly};

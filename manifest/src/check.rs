@@ -97,6 +97,19 @@ fn check_imports(manifest: &Manifest, out: &mut Vec<Problem>) {
             out.push(Problem::new(code::MODULE, path, format!("module {id:?} requires itself")));
         }
     }
+    for (id, required) in &manifest.modules {
+        for permission in &required.permissions {
+            // `identity.*` is a glob over all of them.
+            let is_its_own = permission
+                .strip_prefix(id.as_str())
+                .and_then(|rest| rest.strip_prefix('.'))
+                .is_some_and(|rest| !rest.is_empty());
+            if !is_its_own {
+                let message = format!("found {permission:?}, expected permissions of that module, which begin with \"{id}.\"");
+                out.push(Problem::new(code::PERMISSION, format!("modules.{id}.permissions"), message));
+            }
+        }
+    }
     for (name, major) in &manifest.services {
         let path = format!("services.{name}");
         if !is_plain_name(name) {

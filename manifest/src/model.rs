@@ -92,6 +92,14 @@ pub enum Runtime {
     None,
 }
 
+impl Manifest {
+    /// Permissions of other modules that it asks for, to call them in its own name.
+    #[must_use]
+    pub fn asks(&self) -> Vec<String> {
+        self.modules.values().flat_map(|required| required.permissions.iter().cloned()).collect()
+    }
+}
+
 /// What is asked of another module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

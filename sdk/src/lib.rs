@@ -15,6 +15,8 @@ pub mod audit;
 mod call;
 pub mod events;
 mod grpc;
+#[cfg(feature = "database")]
+mod idempotency;
 pub mod jobs;
 mod migrations;
 mod principal;
@@ -38,6 +40,8 @@ pub use call::Call;
 pub use context::{Context, Own};
 pub use events::{Event, EventContext, Handlers, Subscription};
 pub use grpc::Grpc;
+#[cfg(feature = "database")]
+pub use idempotency::Tx;
 pub use jobs::{JobContext, Jobs, Payload};
 #[cfg(feature = "database")]
 pub use migrations::SchemaStatement;

@@ -21,6 +21,8 @@ use wharf_plugin_api::exports::http::{HttpRoute, PolicyKind};
 pub struct Routes<M: Send + Sync + 'static> {
     router: Router<Arc<M>>,
     table: Vec<HttpRoute>,
+    #[cfg(feature = "database")]
+    idempotent: Vec<crate::idempotency::Mark>,
 }
 
 /// A route that has no policy yet: say `.public()`, `.authenticated()` or `.require("permission")`.
@@ -42,6 +44,8 @@ impl<M: Send + Sync + 'static> Default for Routes<M> {
         Self {
             router: Router::new(),
             table: Vec::new(),
+            #[cfg(feature = "database")]
+            idempotent: Vec::new(),
         }
     }
 }
@@ -71,6 +75,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
             routes: Self {
                 router: self.router.route(path, methods.router),
                 table,
+                #[cfg(feature = "database")]
+                idempotent: self.idempotent,
             },
             from,
         }
@@ -94,6 +100,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
             routes: Self {
                 router: self.router.nest(path, router),
                 table,
+                #[cfg(feature = "database")]
+                idempotent: self.idempotent,
             },
             from,
         }
@@ -116,8 +124,43 @@ impl<M: Send + Sync + 'static> Routes<M> {
         self
     }
 
+    /// The route added last takes each request once: clients send an `Idempotency-Key`, the handler takes [`Tx`](crate::Tx), and what
+    /// it answered is kept for a day. GET needs none of this and is left out.
+    #[cfg(feature = "database")]
+    pub fn idempotent(self) -> Self {
+        self.idempotent_for(std::time::Duration::from_secs(24 * 3600))
+    }
+
+    /// The same, with another time for which answers are kept.
+    #[cfg(feature = "database")]
+    pub fn idempotent_for(mut self, keep: std::time::Duration) -> Self {
+        if let Some(last) = self.table.last() {
+            let rows = self.table.iter().rev().take_while(|row| row.template == last.template);
+            let marks = rows.filter(|row| row.method != "GET").map(|row| crate::idempotency::Mark {
+                method: row.method.to_string(),
+                template: row.template.to_string(),
+                keep,
+            });
+            self.idempotent.extend(marks);
+        }
+        self
+    }
+
+    #[cfg(feature = "database")]
+    pub(crate) fn has_idempotent(&self) -> bool {
+        !self.idempotent.is_empty()
+    }
+
     pub(crate) fn into_parts(self, module: Arc<M>) -> (Router, Vec<HttpRoute>) {
-        (self.router.with_state(module), self.table)
+        let router = self.router.with_state(module);
+        #[cfg(feature = "database")]
+        let router = if self.idempotent.is_empty() {
+            router
+        } else {
+            let guarded = Arc::new(crate::idempotency::Guarded::new(self.idempotent));
+            router.route_layer(axum::middleware::from_fn_with_state(guarded, crate::idempotency::guard))
+        };
+        (router, self.table)
     }
 }
 

@@ -8,6 +8,9 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use wharf_sdk::audit::Entry as Record;
+use wharf_sdk::services::audit::Audit;
+use wharf_sdk::services::authz::Authz;
 use wharf_sdk::services::blobs::{Blob, Blobs};
 use wharf_sdk::services::cache::Cache;
 use wharf_sdk::services::database::{Db, Tx};
@@ -25,6 +28,8 @@ use crate::entry::{self, tally};
 /// The tally is read from the cache this long.
 const TALLY_AGE: Duration = Duration::from_secs(60);
 const SIGNED: &str = "signed";
+/// The permission to remove an entry, and what is recorded of it.
+pub(crate) const REMOVE: &str = "visitors.entry.remove";
 
 /// What a guest writes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -57,6 +62,8 @@ pub struct Book {
     jobs: Scheduler,
     secrets: Secrets,
     entries: Counter,
+    pub(crate) authz: Authz,
+    audit: Audit,
 }
 
 impl Book {
@@ -69,6 +76,8 @@ impl Book {
             events: ctx.events()?,
             jobs: ctx.jobs()?,
             secrets: ctx.secrets()?,
+            authz: ctx.authz()?,
+            audit: ctx.audit()?,
             entries: ctx.metrics()?.counter("visitors_entries_total", "Entries that were written", &[])?,
             config,
         })
@@ -106,6 +115,26 @@ impl Book {
     /// One entry.
     pub(crate) async fn entry(&self, id: i64) -> Result<Option<entry::Model>, Error> {
         Ok(entry::Entity::find_by_id(id).one(&self.db).await?)
+    }
+
+    /// Removes one entry and records who did; `false` when there is none.
+    pub(crate) async fn remove(&self, id: i64) -> Result<bool, Error> {
+        let tx = self.db.begin().await?;
+        let Some(entry) = entry::Entity::find_by_id(id).one(&tx).await? else {
+            return Ok(false);
+        };
+        entry::Entity::delete_by_id(id).exec(&tx).await?;
+        let removed = Record::of(REMOVE).on(format!("entry/{id}")).removed("text", &entry.text);
+        self.audit.record(&tx, removed).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Records that somebody wanted to remove an entry and may not.
+    pub(crate) async fn refused(&self, id: i64) -> Result<(), Fault> {
+        let denied = Record::of(REMOVE).on(format!("entry/{id}")).denied("they lack the permission");
+        self.audit.record_now(denied).await?;
+        Ok(())
     }
 
     /// How many signed: from the cache, at most a minute old.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wharf_sdk::services::blobs::Blob;
 use wharf_sdk::{FaultCode, Problem, Result, Routes, get, post};
 
-use crate::book::NewEntry;
+use crate::book::{NewEntry, REMOVE};
 use crate::{Entry, Visitors};
 
 const MOST: u64 = 200;
@@ -61,6 +61,9 @@ pub(crate) fn routes() -> Routes<Visitors> {
         .public()
         .route("/entries/{id}", get(show))
         .public()
+        // Who may remove which entry is asked in the handler.
+        .route("/entries/{id}/removal", post(remove))
+        .authenticated()
         .route("/entries/{id}/picture", get(picture).put(put_picture))
         .public()
         .route("/tally", get(tally))
@@ -85,6 +88,19 @@ async fn list(State(module): State<Arc<Visitors>>, Query(page): Query<Page>) -> 
 async fn show(State(module): State<Arc<Visitors>>, Path(id): Path<i64>) -> Result<Json<Entry>> {
     let entry = module.book().entry(id).await.map_err(Problem::internal)?;
     entry.map(Json).ok_or_else(|| Problem::not_found("there is no such entry"))
+}
+
+/// Whoever may: everywhere, or the entries a rule names, such as `entry/17`.
+async fn remove(State(module): State<Arc<Visitors>>, Path(id): Path<i64>) -> Result<StatusCode> {
+    let book = module.book();
+    if let Err(problem) = book.authz.require(REMOVE, format!("entry/{id}").as_str()) {
+        book.refused(id).await?;
+        return Err(problem);
+    }
+    match book.remove(id).await.map_err(Problem::internal)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found("there is no such entry")),
+    }
 }
 
 /// Streams in both directions: a picture is never in memory as a whole.

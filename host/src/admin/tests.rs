@@ -128,6 +128,7 @@ fn module() -> ModuleStatus {
         prefix: None,
         grpc_services: vec![],
         requires: vec![],
+        asks: vec![],
         degraded: vec![],
         health: "serving".into(),
         calls: 0,

@@ -97,6 +97,9 @@ pub struct ModuleStatus {
     pub grpc_services: Vec<String>,
     /// Modules it requires.
     pub requires: Vec<String>,
+    /// Permissions of other modules that it asks for, to call them in its own name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
     /// Dependencies that are not running now: its calls to them get UNAVAILABLE.
     pub degraded: Vec<String>,
     /// `serving`, `not-serving` or `unknown`, as the module itself says.

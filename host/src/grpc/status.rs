@@ -166,6 +166,7 @@ mod tests {
                 prefix: text("/blog"),
                 grpc_services: vec!["blog.v1.Blog".into()],
                 requires: vec!["identity".into()],
+                asks: vec![],
                 degraded: vec!["identity".into()],
                 health: "serving".into(),
                 calls: 1,

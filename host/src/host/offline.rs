@@ -79,6 +79,7 @@ fn to_plan(report: Report) -> Plan {
                 .iter()
                 .find(|f| f.is_error() && f.file.as_ref() == Some(&module.file))
                 .map(|f| f.what.clone()),
+            asks: module.asks.clone(),
         })
         .collect();
     let place = |id: &str| report.order.iter().position(|known| known == id).unwrap_or(usize::MAX);

@@ -37,7 +37,7 @@ use super::shield::Shield;
 use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
 use crate::security::denials::OnDenied;
-use crate::security::{Gatekeeper, Principal, PublicOnly, RateLimits};
+use crate::security::{CallTokens, Gatekeeper, Principal, PublicOnly, RateLimits};
 
 /// `x-request-id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,6 +63,7 @@ pub struct Gateway {
     shield: Shield,
     /// Routes of the host itself that have policies, such as the admin API.
     own: RouteTable,
+    calls: Option<Arc<CallTokens>>,
     observer: Option<Arc<dyn OnResponse>>,
     proxies: TrustedProxies,
     pub(super) limits: Limits,
@@ -104,6 +105,7 @@ impl Gateway {
             cors: None,
             shield: Shield::new(),
             own: RouteTable::default(),
+            calls: None,
             observer: None,
             proxies: TrustedProxies::default(),
             limits: Limits::default(),
@@ -157,6 +159,13 @@ impl Gateway {
     #[must_use]
     pub fn with_own(mut self, own: RouteTable) -> Self {
         self.own = own;
+        self
+    }
+
+    /// Believes calls between modules of this host who they say is calling, when they have one of these tokens.
+    #[must_use]
+    pub fn with_calls(mut self, calls: Arc<CallTokens>) -> Self {
+        self.calls = Some(calls);
         self
     }
 
@@ -404,7 +413,13 @@ impl Door {
         let (mut head, body) = request.into_parts();
         let trusted = peer.is_some_and(|peer| gateway.proxies.trusts(peer.ip()));
         let glimpse = Glimpse::of(&head.headers, trusted);
-        let request_id = glimpse.request_id.unwrap_or_else(RequestId::random);
+        let carried = gateway.calls.as_ref().and_then(|calls| glimpse.carried(calls, &head));
+        let known = carried.as_ref().and_then(|carried| carried.as_ref().ok());
+        let caller = known.and_then(|carried| carried.caller.clone());
+        let request_id = known
+            .and_then(|carried| carried.request_id)
+            .or(glimpse.request_id)
+            .unwrap_or_else(RequestId::random);
         let trace = trace::Trace::continue_or_start(glimpse.traceparent);
         let peer = if trusted {
             gateway.proxies.client(peer, &head.headers)
@@ -413,6 +428,9 @@ impl Door {
         };
         glimpse.clean(&mut head.headers, trusted);
         let page = gateway.cors.as_ref().and_then(|cors| cors.allowed(&head.headers));
+        if let Some(carried) = carried {
+            head.extensions.insert(carried);
+        }
 
         let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
         let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
@@ -431,7 +449,7 @@ impl Door {
             peer,
             deadline: clock.deadline_for_module(),
             deadline_is_named: explicit.is_some(),
-            caller: None,
+            caller,
             principal: Principal::Anonymous,
             belongings: crate::modules::belongings::Belongings::default(),
         };

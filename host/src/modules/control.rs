@@ -54,6 +54,9 @@ pub struct PlannedModule {
     pub action: String,
     /// Why, where `action` needs a reason.
     pub reason: Option<String>,
+    /// Permissions of other modules that it asks for: whoever lets it run grants them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
 }
 
 /// One row of `wharf routes`.

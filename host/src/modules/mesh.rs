@@ -19,7 +19,8 @@ use crate::domain::route::Policy;
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
 use crate::http::routes::{Entry, Routes};
-use crate::security::{Authorizer, Decision, Principal};
+use crate::security::call_token::WHARF_CALL;
+use crate::security::{Authorizer, CallTokens, Decision, Principal};
 use crate::services::Channels;
 
 /// How often a call looks for the successor of a module that drains.
@@ -31,6 +32,7 @@ type ClientBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 pub struct Mesh {
     routes: Arc<Routes>,
     authorizer: Arc<dyn Authorizer>,
+    tokens: Option<Arc<CallTokens>>,
     loopback: OnceLock<Loopback>,
 }
 
@@ -46,12 +48,20 @@ impl Mesh {
         Self {
             routes,
             authorizer,
+            tokens: None,
             loopback: OnceLock::new(),
         }
     }
 
-    /// From now on every call goes over a socket to this address, which is a listener of this host. The caller's name and
-    /// request id do not travel then: nothing that comes from a socket is believed.
+    /// Seals who calls with these, where a call leaves the process; the listener has to have the same. Without them such calls are
+    /// anonymous.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Arc<CallTokens>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// From now on every call goes over a socket to this address, which is a listener of this host.
     pub fn use_loopback(&self, address: SocketAddr) {
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -68,7 +78,7 @@ impl Channels for Mesh {
             // Looked up here too: a channel leads to its module and to no other, and one that does not run is unavailable.
             Some(loopback) => self
                 .find(module, request.uri().path())
-                .map(|_| loopback.call(module, request, &info)),
+                .map(|_| loopback.call(module, request, &info, self.tokens.as_deref())),
             None => self.enter(module, request, &info),
         };
         match begun {
@@ -131,7 +141,7 @@ impl Mesh {
 }
 
 impl Loopback {
-    fn call(&self, module: &str, request: Request<Body>, info: &CallInfo) -> Responding {
+    fn call(&self, module: &str, request: Request<Body>, info: &CallInfo, tokens: Option<&CallTokens>) -> Responding {
         let (module, request_id) = (module.to_owned(), info.request_id);
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
@@ -146,6 +156,9 @@ impl Loopback {
         parts.uri = uri;
         parts.version = http::Version::HTTP_2;
         carry(&mut parts.headers, info);
+        if let Some(token) = tokens.and_then(|tokens| tokens.seal(&module, parts.uri.path(), info)) {
+            parts.headers.insert(WHARF_CALL, token);
+        }
         let sent = self.client.request(Request::from_parts(parts, body.boxed_unsync()));
         Box::pin(async move {
             match sent.await {

@@ -103,6 +103,9 @@ pub enum SupervisorError {
     /// A linked-in module cannot be read.
     #[error("a linked-in module cannot be used: {0}")]
     Linked(#[from] open::OpenError),
+    /// The system gives no random bytes.
+    #[error("found no random bytes for the key of calls between modules: {0}")]
+    Random(String),
 }
 
 impl Settings {

@@ -31,6 +31,7 @@ fn blog() -> ModuleStatus {
         prefix: None,
         grpc_services: Vec::new(),
         requires: Vec::new(),
+        asks: Vec::new(),
         degraded: vec!["identity".to_owned()],
         health: "unknown".to_owned(),
         calls: 0,

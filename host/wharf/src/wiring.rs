@@ -128,6 +128,10 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         admin: &admin_path,
         status: host.host_status(),
         routes: control.routes().await?,
+        invitation: match config.is_dev() {
+            true => welcome::invitation(&host.calls(), &servers.public_url()).await,
+            false => None,
+        },
     }
     .show();
 
@@ -175,18 +179,18 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
     }
 }
 
-/// Modules that are linked into this program, as far as `security.core_modules` lets them run. Core modules come here as they are
-/// written.
+/// The core modules, which are linked into this program, as far as `security.core_modules` lets them run.
 fn linked_modules(config: &Config) -> Vec<wharf_host::Root> {
-    let core: [(&str, fn() -> wharf_host::Root); 4] = [
-        ("identity", || wharf_identity::root().into()),
-        ("auth", || wharf_auth::root().into()),
-        ("authz", || wharf_authz::root().into()),
-        ("audit", || wharf_audit::root().into()),
+    let core = [
+        ("identity", wharf_identity::root()),
+        ("auth", wharf_auth::root()),
+        ("authz", wharf_authz::root()),
+        ("audit", wharf_audit::root()),
     ];
+    let is_wanted = |id: &str| config.security.core_modules.iter().any(|wanted| wanted == id);
     core.into_iter()
-        .filter(|(id, _)| config.security.core_modules.iter().any(|wanted| wanted == id))
-        .map(|(_, root)| root())
+        .filter(|(id, _)| is_wanted(id))
+        .map(|(_, root)| root.into())
         .collect()
 }
 

@@ -64,7 +64,10 @@ impl Inner {
         let id = sent.client_id.as_deref().ok_or_else(|| here("found no client_id, expected one"))?;
         let client = self.client(id).await.map_err(Refused::Here)?;
         let client = client.ok_or_else(|| here("found an unknown client_id"))?;
-        let redirect_uri = sent.redirect_uri.clone().ok_or_else(|| here("found no redirect_uri, expected one"))?;
+        let redirect_uri = sent
+            .redirect_uri
+            .clone()
+            .ok_or_else(|| here("found no redirect_uri, expected one"))?;
         if !client.may_redirect_to(&redirect_uri) {
             return Err(here("found a redirect_uri that the client has not registered"));
         }
@@ -112,7 +115,16 @@ impl Inner {
     pub(crate) async fn request(&self, id: &str, browser: &str) -> Result<request::Model, Failure> {
         let row = request::Entity::find_by_id(digest(id)).one(&self.db).await?;
         row.filter(|row| same(&row.browser, &digest(browser)) && row.expires_at > now_ms())
-            .ok_or(Failure::Missing("this login has expired, or was begun in another browser: begin again"))
+            .ok_or(Failure::Missing(
+                "this login has expired, or was begun in another browser: begin again",
+            ))
+    }
+
+    /// The request with this digest, for a login that was begun for it by its browser.
+    pub(crate) async fn request_of(&self, hash: &str) -> Result<request::Model, Failure> {
+        let row = request::Entity::find_by_id(hash).one(&self.db).await?;
+        row.filter(|row| row.expires_at > now_ms())
+            .ok_or(Failure::Missing("this login has expired: begin again"))
     }
 
     /// Makes a code for somebody who has logged in, and gives the address to send the browser to. The request is over then.
@@ -173,7 +185,11 @@ fn check(sent: &Parameters) -> Result<(), (&'static str, &'static str)> {
     if sent.response_mode.as_deref().is_some_and(|mode| mode != "query") {
         return Err(("invalid_request", "the response_mode must be query"));
     }
-    if sent.prompt.as_deref().is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
+    if sent
+        .prompt
+        .as_deref()
+        .is_some_and(|prompt| prompt.split(' ').any(|word| word == "none"))
+    {
         return Err(("login_required", "nobody is logged in here without a login"));
     }
     let is_base64url = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

@@ -25,6 +25,7 @@ use super::serve::Lanes;
 use crate::context::Context;
 use crate::events::{EventsObject, Handlers};
 use crate::jobs::{Jobs, JobsObject};
+use crate::migrations::Migrations;
 use crate::module::{Error, Module};
 use crate::services::mail::MailTemplates;
 
@@ -68,7 +69,12 @@ pub fn create<M: Module>(host: HostRef, linkage: Linkage, setup: &'static Setup)
         #[cfg(feature = "database")]
         {
             let _entered = scope::enter(&core, None);
-            core.set_entities(M::entities());
+            let entities = M::entities();
+            core.set_entities(if M::routes().has_idempotent() {
+                entities.with(crate::idempotency::entity())
+            } else {
+                entities
+            });
         }
         let config = read_config::<M>(&core)?;
         give_templates(&core, M::templates())?;
@@ -104,6 +110,16 @@ fn give_templates(core: &Core, templates: MailTemplates) -> Result<(), Fault> {
         return Ok(());
     }
     core.import::<NotifierRef>()?.templates(templates.into_files()).into_result()
+}
+
+/// The module's own, and those of what it uses of the SDK.
+fn migrations<M: Module>() -> Migrations {
+    let migrations = M::migrations();
+    #[cfg(feature = "database")]
+    if M::routes().has_idempotent() {
+        return migrations.then(crate::idempotency::migration());
+    }
+    migrations
 }
 
 fn read_config<M: Module>(core: &Core) -> Result<M::Config, Fault> {
@@ -236,7 +252,7 @@ impl<M: Module> ModuleApi for Outer<M> {
             (HttpExport::NAME, HttpExport::MAJOR) => RResult::ROk(AnyObject::new(self.0.http_export())),
             (MigrationsExport::NAME, MigrationsExport::MAJOR) => {
                 let _entered = scope::enter(&self.0.core, None);
-                RResult::ROk(AnyObject::new(M::migrations().export()))
+                RResult::ROk(AnyObject::new(migrations::<M>().export()))
             }
             (EventsExport::NAME, EventsExport::MAJOR) if !self.0.events.is_empty() => RResult::ROk(AnyObject::new(self.0.events_export())),
             (JobsExport::NAME, JobsExport::MAJOR) if !self.0.jobs.is_empty() => RResult::ROk(AnyObject::new(self.0.jobs_export())),

@@ -2,5 +2,6 @@
 
 mod endpoints;
 mod journey;
+mod login;
 mod tenants;
 mod tokens;

@@ -9,9 +9,10 @@ use crate::http::problem::ErrorKind;
 use crate::http::routes::Entry;
 use crate::modules::endpoint::CallInfo;
 use crate::security::authenticate::is_bearer;
+use crate::security::call_token::{Carried, WrongToken};
 use crate::security::denials::Denied;
 use crate::security::rates::{Counted, RATE_LIMIT, RateFields};
-use crate::security::{Admission, Denial, Principal};
+use crate::security::{Admission, Decision, Denial, Principal};
 
 impl Gateway {
     /// Counts a request before anything is known of it but its address.
@@ -27,6 +28,9 @@ impl Gateway {
 
     /// Finds out who calls and whether they may. A bearer token is taken out of the head: no module sees one.
     pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry, info: &CallInfo) -> Result<Principal, Refusal> {
+        if let Some(carried) = head.extensions.remove::<Result<Carried, WrongToken>>() {
+            return self.admit_carried(carried, entry);
+        }
         let decision = match self.gatekeeper.admit(head, &entry.policy) {
             Admission::Now(decision) => decision,
             Admission::Later(deciding) => deciding.await,
@@ -78,6 +82,31 @@ impl Gateway {
                 status: kind.row().status.as_u16(),
                 request_id: &info.request_id,
             });
+        }
+    }
+
+    /// A call from module to module that came over a socket of this host: it says itself who calls, and for whom it is.
+    fn admit_carried(&self, carried: Result<Carried, WrongToken>, entry: &Entry) -> Result<Principal, Refusal> {
+        let wrong = || {
+            let detail = "the token of this call between modules is wrong, too old, or for another callee";
+            refusal(Denial::InvalidToken { detail: detail.to_owned() })
+        };
+        let (Ok(carried), Some(tokens)) = (carried, &self.calls) else {
+            return Err(wrong());
+        };
+        if *entry.module != *carried.callee {
+            return Err(wrong());
+        }
+        match tokens.may(&carried.principal, &entry.policy) {
+            Decision::Allow => Ok(carried.principal),
+            Decision::Deny => Err(match carried.principal {
+                Principal::Anonymous => Refusal::new(ErrorKind::Unauthenticated, "this method needs a caller who is known"),
+                who => Refusal::new(
+                    ErrorKind::Forbidden,
+                    format!("{} does not hold what this method needs", who.subject()),
+                ),
+            }),
+            Decision::Unknown => Err(Refusal::new(ErrorKind::CallersUnknown, "the rules are not known at this moment")),
         }
     }
 }

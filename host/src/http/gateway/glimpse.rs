@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::trace::Trace;
 use crate::grpc::timeout;
 use crate::http::request_id::RequestId;
+use crate::security::CallTokens;
+use crate::security::call_token::{Carried, WrongToken};
 
 /// Header fields that only a trusted proxy may set.
 const FORWARDING: [&str; 7] = [
@@ -76,6 +79,11 @@ impl Glimpse {
             name if name.starts_with("x-forwarded-") || name == "forwarded" || name == "x-real-ip" => self.forwarding = true,
             _ => {}
         }
+    }
+
+    /// What the token of a call between modules says, if there is one.
+    pub(super) fn carried(&self, calls: &CallTokens, head: &Parts) -> Option<Result<Carried, WrongToken>> {
+        if self.reserved { calls.open(head) } else { None }
     }
 
     /// Takes out what a client may not say: `wharf-*` from anyone, forwarding from others than trusted proxies.

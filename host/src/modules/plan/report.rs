@@ -50,6 +50,9 @@ pub struct ReportedModule {
     /// Name of the key it is signed with, when a signature was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+    /// Permissions of other modules that it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<String>,
 }
 
 impl Report {
@@ -72,6 +75,7 @@ impl ReportedModule {
             hash: Some(checked.hash()),
             build_id: checked.build_id.as_deref().map(hex),
             signed_by: checked.signed.as_ref().map(|claims| claims.key.clone()),
+            asks: checked.manifest.asks(),
         }
     }
 
@@ -86,6 +90,7 @@ impl ReportedModule {
             hash: None,
             build_id: None,
             signed_by: None,
+            asks: Vec::new(),
         }
     }
 }

@@ -267,6 +267,13 @@ impl Supervisor {
             }
         };
         let (version, file, hash) = what.unwrap_or_default();
+        let asks = match &decision.action {
+            Action::Skip { about, .. } => about.asks.clone(),
+            Action::Refuse { about, .. } => about.as_ref().map(|about| about.asks.clone()).unwrap_or_default(),
+            Action::Open { checked, .. } => checked.manifest.asks(),
+            Action::Renew { image, .. } => image.manifest.asks(),
+            Action::Keep | Action::TakeDown => running.map(|running| running.instance.image.manifest.asks()).unwrap_or_default(),
+        };
         PlannedModule {
             id: decision.id.clone(),
             version,
@@ -274,6 +281,7 @@ impl Supervisor {
             hash,
             action: action.to_owned(),
             reason,
+            asks,
         }
     }
 }

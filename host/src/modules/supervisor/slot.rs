@@ -62,6 +62,7 @@ pub(super) struct About {
     pub(super) prefix: Option<String>,
     pub(super) grpc_services: Vec<String>,
     pub(super) requires: Vec<String>,
+    pub(super) asks: Vec<String>,
 }
 
 /// An instance that serves.
@@ -110,6 +111,7 @@ impl About {
             prefix: Some(manifest.http.prefix.clone()),
             grpc_services: manifest.grpc.services.clone(),
             requires: manifest.modules.keys().cloned().collect(),
+            asks: manifest.asks(),
         }
     }
 }
@@ -281,6 +283,7 @@ impl Slot {
             grpc_services: about.as_ref().map(|about| about.grpc_services.clone()).unwrap_or_default(),
             degraded: requires.iter().filter(|id| down(id)).cloned().collect(),
             requires,
+            asks: about.as_ref().map(|about| about.asks.clone()).unwrap_or_default(),
             health: life.health.to_owned(),
             calls: load(|s| s.calls()),
             in_flight: load(|s| s.in_flight()),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
+use wharf_host::admin::SecuritySource;
 use wharf_host::config::Config;
 use wharf_host::domain::status::HostStatus;
 use wharf_host::telemetry::Directives;
@@ -92,7 +93,19 @@ async fn check_host(context: &Context, checks: &mut Vec<Check>) -> Result<bool, 
         Err(failure) => (error_in("host", failure.message, failure.hint), true),
     };
     checks.push(check);
+    // An older host has none to show.
+    if running && let Ok(sources) = context.client()?.get::<Vec<SecuritySource>>("/security").await {
+        checks.extend(sources.into_iter().map(source));
+    }
     Ok(running)
+}
+
+/// How old what the host knows of callers is.
+fn source(source: SecuritySource) -> Check {
+    match source.fresh {
+        true => ok("security", source.text),
+        false => warning("security", source.text, "`wharf modules show auth` and `authz` say why"),
+    }
 }
 
 fn check_folders(config: &Config, checks: &mut Vec<Check>) {

@@ -51,6 +51,7 @@ pub(super) fn module(m: &ModuleStatus, now: Timestamp) -> String {
         ("prefix", or_dash(&m.prefix)),
         ("gRPC services", list(&m.grpc_services)),
         ("requires", list(&m.requires)),
+        ("may, by itself", list(&m.asks)),
         ("degraded", list(&m.degraded)),
         (
             "calls",
@@ -95,6 +96,9 @@ pub(super) fn plan(plan: &Plan) -> String {
     } else {
         table(&["ID", "VERSION", "ACTION", "FILE", "WHY"], rows)
     };
+    for m in plan.order.iter().filter(|m| !m.asks.is_empty() && m.action != "refuse") {
+        text.push_str(&format!("\n{} may, by itself: {}", clean(&m.id), clean(&list(&m.asks))));
+    }
     if !plan.findings.is_empty() {
         text.push_str("\n\n");
         text.push_str(&findings(&plan.findings));

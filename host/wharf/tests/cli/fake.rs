@@ -109,6 +109,7 @@ impl Control for Fake {
             hash: None,
             action: "keep".into(),
             reason: None,
+            asks: Vec::new(),
         };
         let finding = Finding {
             code: "resolve.missing".into(),
@@ -231,6 +232,7 @@ fn module() -> ModuleStatus {
         prefix: Some("/blog".into()),
         grpc_services: vec![],
         requires: vec![],
+        asks: vec![],
         degraded: vec![],
         health: "serving".into(),
         calls: 7,

@@ -86,7 +86,9 @@ impl Caller {
         let Some(most) = &self.scopes else { return Ok(()) };
         let within = |scope: &String| most.iter().any(|glob| covers(glob, scope));
         if new.scopes.is_empty() || !new.scopes.iter().all(within) {
-            return Err(Failure::Forbidden("found scopes that go beyond those of the caller, expected some within them"));
+            return Err(Failure::Forbidden(
+                "found scopes that go beyond those of the caller, expected some within them",
+            ));
         }
         Ok(())
     }

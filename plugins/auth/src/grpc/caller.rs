@@ -57,6 +57,8 @@ pub(super) fn account_of(subject: &str) -> Result<Option<String>, Failure> {
     match subject.split_once(':') {
         None if subject.is_empty() => Ok(None),
         Some(("user" | "service", id)) if !id.is_empty() => Ok(Some(id.to_owned())),
-        _ => Err(Failure::Invalid(format!("found subject {subject:?}, expected \"user:ID\" or \"service:ID\""))),
+        _ => Err(Failure::Invalid(format!(
+            "found subject {subject:?}, expected \"user:ID\" or \"service:ID\""
+        ))),
     }
 }

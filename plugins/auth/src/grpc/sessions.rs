@@ -4,8 +4,8 @@ use sea_orm::TransactionTrait;
 use tonic::{Request, Response, Status};
 use wharf_proto::auth::v1::sessions_server::Sessions;
 use wharf_proto::auth::v1::{
-    ListMySessionsRequest, ListSessionsRequest, ListSessionsResponse, LogOutEverywhereRequest, RevokeMySessionRequest, RevokeSessionRequest,
-    RevokeSessionsResponse, Session, WhoAmIRequest, WhoAmIResponse,
+    ListMySessionsRequest, ListSessionsRequest, ListSessionsResponse, LogOutEverywhereRequest, RevokeMySessionRequest,
+    RevokeSessionRequest, RevokeSessionsResponse, Session, WhoAmIRequest, WhoAmIResponse,
 };
 use wharf_sdk::{Principal, PrincipalKind, tonic};
 
@@ -50,7 +50,9 @@ impl Sessions for Auth {
             except: caller.session.clone().filter(|_| request.into_inner().keep_current),
             ..Which::of_account(&caller.id)
         };
-        let revoked = self.end_all(&which, (caller.kind == PrincipalKind::Service).then(|| caller.id.clone())).await?;
+        let revoked = self
+            .end_all(&which, (caller.kind == PrincipalKind::Service).then(|| caller.id.clone()))
+            .await?;
         Ok(Response::new(RevokeSessionsResponse { revoked }))
     }
 
@@ -108,7 +110,9 @@ impl Auth {
     async fn end_all(&self, which: &Which, service: Option<String>) -> Result<u32, Failure> {
         let tx = self.inner.db.begin().await?;
         let revoked = self.inner.end_sessions_in(&tx, which).await?;
-        self.inner.revoke(&tx, service.map(|id| Revoked::Subject(format!("service:{id}")))).await?;
+        self.inner
+            .revoke(&tx, service.map(|id| Revoked::Subject(format!("service:{id}"))))
+            .await?;
         tx.commit().await?;
         self.inner.look().await?;
         Ok(revoked)

@@ -74,7 +74,11 @@ impl Auth {
 }
 
 /// Takes the form.
-pub(super) async fn take(State(auth): State<Arc<Auth>>, headers: HeaderMap, sent: Result<Form<Sent>, FormRejection>) -> Result<Response, Refusal> {
+pub(super) async fn take(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    sent: Result<Form<Sent>, FormRejection>,
+) -> Result<Response, Refusal> {
     let Ok(Form(sent)) = sent else {
         return Ok(error_page(&Failure::Invalid("the form is not complete: begin again".to_owned())));
     };
@@ -90,6 +94,7 @@ pub(super) async fn take(State(auth): State<Arc<Auth>>, headers: HeaderMap, sent
     let account = match checked {
         Ok(account) => account,
         Err(failure) => {
+            let failure = auth.inner.refuse_login(&sent.tenant, &sent.login, failure).await;
             let client = auth.inner.client(&request.client).await?;
             let name = client.map(|client| client.name).unwrap_or_default();
             return Ok(auth.page(&sent.request, &name, &request.redirect_uri, &sent.login, Some(&failure)));
@@ -112,6 +117,8 @@ pub(super) fn redirect(address: &str) -> Response {
     };
     let mut response = (StatusCode::SEE_OTHER, NO_STORE).into_response();
     response.headers_mut().insert(header::LOCATION, address);
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+        .headers_mut()
+        .insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }

@@ -31,7 +31,10 @@ pub(super) fn set(config: &Config, which: &str, value: &str, response: &mut Resp
 
 pub(super) fn clear(config: &Config, which: &str, response: &mut Response) {
     let secure = if config.is_secure() { "; Secure" } else { "" };
-    append(&format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}", name(config, which)), response);
+    append(
+        &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}", name(config, which)),
+        response,
+    );
 }
 
 /// Its value; none when it is missing, or there twice.

@@ -58,7 +58,7 @@ impl From<Tokens> for TokenResponse {
 }
 
 /// Opens a session. The body is `{"tenant": "default", "login": "ada@example.org", "password": "..."}`, where the tenant may be left
-/// out; the answer is that of the token endpoint. 401 for every wrong outcome, with one sentence; 429 with `Retry-After` after too
+/// out; the answer is 201 and that of the token endpoint. 401 for every wrong outcome, with one sentence; 429 with `Retry-After` after too
 /// many; 503 while accounts cannot be looked at.
 pub(super) async fn open(
     State(auth): State<Arc<Auth>>,

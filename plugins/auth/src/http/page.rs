@@ -27,7 +27,10 @@ pub(super) struct Page<'a> {
 
 impl IntoResponse for Page<'_> {
     fn into_response(self) -> Response {
-        let wrong = self.wrong.as_ref().map(|text| format!("<p class=\"wrong\" role=\"alert\">{}</p>", escaped(text)));
+        let wrong = self
+            .wrong
+            .as_ref()
+            .map(|text| format!("<p class=\"wrong\" role=\"alert\">{}</p>", escaped(text)));
         let request = escaped(self.request);
         let mut others = String::new();
         for provider in self.providers {
@@ -46,7 +49,11 @@ impl IntoResponse for Page<'_> {
             wrong.as_deref().unwrap_or_default(),
             escaped(self.login),
         );
-        let status = if wrong.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        let status = if wrong.is_some() {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::OK
+        };
         // Browsers hold the way on after the form against `form-action` too.
         page(status, "Log in", &body, &format!("'self' {}", origin(self.redirect_uri)))
     }
@@ -63,7 +70,10 @@ pub(super) fn error_page(failure: &Failure) -> Response {
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Failure::Invalid(_) | Failure::Scope(_) | Failure::Missing(_) => StatusCode::BAD_REQUEST,
     };
-    let body = format!("<h1>This login cannot go on</h1><p role=\"alert\">{}</p>", escaped(&failure.to_string()));
+    let body = format!(
+        "<h1>This login cannot go on</h1><p role=\"alert\">{}</p>",
+        escaped(&failure.to_string())
+    );
     page(status, "Log in", &body, "'none'")
 }
 

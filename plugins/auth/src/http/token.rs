@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use wharf_sdk::Call;
+use wharf_sdk::services::authz::Resource;
+use wharf_sdk::{Call, Principal};
 
 use super::errors::{NO_STORE, OAuthError};
 use super::first_party::TokenResponse;
@@ -72,7 +73,7 @@ impl Auth {
             Some("refresh_token") => {
                 let token = needed("refresh_token", asked.refresh_token.as_ref())?;
                 // Sessions of the first-party API belong to Wharf itself, which need not say its name.
-                let shown = match (&asked.client_id, headers.contains_key(axum::http::header::AUTHORIZATION)) {
+                let shown = match (&asked.client_id, headers.contains_key(header::AUTHORIZATION)) {
                     (None, false) => Credentials {
                         id: FIRST_PARTY.to_owned(),
                         secret: None,
@@ -102,29 +103,41 @@ pub(super) async fn revoke(
     Ok((StatusCode::OK, NO_STORE).into_response())
 }
 
-/// `POST /auth/v1/introspect`: for clients that can prove who they are, and service accounts.
+/// `POST /auth/v1/introspect`: for clients that can prove who they are, service accounts, and bearers who hold
+/// `auth.token.introspect`.
 pub(super) async fn introspect(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
     OAuthForm(about): OAuthForm<About>,
 ) -> Result<Response, OAuthError> {
     let token = needed("token", about.token.as_ref())?;
-    let shown = credentials(
-        &headers,
-        about.client_id.as_deref(),
-        about.client_secret.as_ref().map(|secret| &**secret),
-    )?;
-    if shown.secret.is_none() {
-        return Err(OAuthError(Failure::Client));
+    if is_bearer(&headers) {
+        auth.may_introspect()?;
+    } else {
+        let secret = about.client_secret.as_ref().map(|secret| &**secret);
+        let shown = credentials(&headers, about.client_id.as_deref(), secret)?;
+        if shown.secret.is_none() {
+            return Err(OAuthError(Failure::Client));
+        }
+        auth.known_client(&shown).await?;
     }
-    auth.known_client(&shown).await?;
     let told = auth.inner.introspect(token).await?;
     Ok((NO_STORE, Json(told)).into_response())
 }
 
 impl Auth {
+    /// The host has looked at the bearer: whoever it does not know, or may not, is told no more than a wrong client.
+    fn may_introspect(&self) -> Result<(), OAuthError> {
+        let is_known = Principal::current().is_some();
+        let authz = self.inner.ctx.authz().map_err(Failure::from)?;
+        match is_known && authz.check("auth.token.introspect", Resource::any()).map_err(Failure::from)? {
+            true => Ok(()),
+            false => Err(OAuthError(Failure::Client)),
+        }
+    }
+
     fn shown_or_first_party(&self, headers: &HeaderMap, about: &About) -> Result<Credentials, OAuthError> {
-        if about.client_id.is_none() && !headers.contains_key(axum::http::header::AUTHORIZATION) {
+        if about.client_id.is_none() && !headers.contains_key(header::AUTHORIZATION) {
             return Ok(Credentials {
                 id: FIRST_PARTY.to_owned(),
                 secret: None,
@@ -145,6 +158,11 @@ impl Auth {
         let secret = shown.secret.as_deref().ok_or(OAuthError(Failure::Client))?;
         Ok(self.inner.directory.by_client_secret(&shown.id, secret).await?.id)
     }
+}
+
+fn is_bearer(headers: &HeaderMap) -> bool {
+    let scheme = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
 const UNSUPPORTED: &str = "found a grant_type that is not served, expected authorization_code, refresh_token or client_credentials";

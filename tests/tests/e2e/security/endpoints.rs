@@ -27,8 +27,16 @@ fn every_endpoint_answers_every_kind_of_caller_as_the_table_says() {
     let text = std::fs::read_to_string(root().join("tests/tests/e2e/security/endpoints.toml")).unwrap();
     let table: BTreeMap<String, String> = toml::from_str(&text).unwrap();
     // Tokens that were made with a short life have expired when the host is started again with a longer one.
-    let mut server = host(&["greeter"], "[modules.auth]\naccess_token_seconds = 1\n", &[("WHARF_SECURITY__LEEWAY", "0s")]);
-    operate(&server, "wharf.identity.v1.Tenants/Create", &json!({ "id": "acme", "name": "Acme" }));
+    let mut server = host(
+        &["greeter"],
+        "[modules.auth]\naccess_token_seconds = 1\n",
+        &[("WHARF_SECURITY__LEEWAY", "0s")],
+    );
+    operate(
+        &server,
+        "wharf.identity.v1.Tenants/Create",
+        &json!({ "id": "acme", "name": "Acme" }),
+    );
     let expired = person(&server, "default", "eve", &["admin@*"]);
     server.configure("");
     server.restart();
@@ -41,7 +49,9 @@ fn every_endpoint_answers_every_kind_of_caller_as_the_table_says() {
         Some(person(&server, "default", "ada", &["admin@*"])),
     ];
     let rita = callers[4].clone().unwrap();
-    let ready = until(SOON, || (callers[5].as_ref()?.get(&server, "/greeter/statistics").status == 200).then_some(()));
+    let ready = until(SOON, || {
+        (callers[5].as_ref()?.get(&server, "/greeter/statistics").status == 200).then_some(())
+    });
     assert!(ready.is_some(), "the roles do not count");
     let out = rita.call(&server, "wharf.auth.v1.Sessions/LogOutEverywhere", &json!({}));
     assert_eq!(out.status, 200, "{}", out.body);
@@ -82,7 +92,11 @@ fn endpoints(server: &TestServer) -> Vec<Endpoint> {
         Endpoint {
             name: format!("{} {}", text("method"), text("path")),
             method: text("method").replace('*', "GET"),
-            path: text("path").split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect::<Vec<_>>().join("/"),
+            path: text("path")
+                .split('/')
+                .map(|part| if part.starts_with('{') { "none" } else { part })
+                .collect::<Vec<_>>()
+                .join("/"),
             is_grpc: text("lane") == "grpc",
         }
     });
@@ -107,7 +121,9 @@ fn ask(server: &TestServer, endpoint: &Endpoint, caller: &mut Option<Person>) ->
         thread::sleep(Duration::from_millis(100));
         answer = status(&json, b"{}");
     }
-    if endpoint.path.ends_with("LogOutEverywhere") && let Some(person) = caller.as_mut().filter(|_| answer.status == 200) {
+    if endpoint.path.ends_with("LogOutEverywhere")
+        && let Some(person) = caller.as_mut().filter(|_| answer.status == 200)
+    {
         person.sign_in(server);
     }
     let is_grpc_answer = answer.head.to_lowercase().contains("content-type: application/grpc");

@@ -37,7 +37,11 @@ fn an_operator_becomes_administrator_and_gives_somebody_a_role() {
     };
     ada.sign_in(&server);
     let seen = until(SOON, || (ada.get(&server, "/greeter/statistics").status == 200).then_some(()));
-    assert!(seen.is_some(), "an administrator may not: {:?}", ada.get(&server, "/greeter/statistics"));
+    assert!(
+        seen.is_some(),
+        "an administrator may not: {:?}",
+        ada.get(&server, "/greeter/statistics")
+    );
 
     // Ada makes an account for Bob, who may nothing yet.
     let bob = json!({ "email": "bob@example.org", "name": "Bob", "password": PASSWORD, "emailVerified": true });
@@ -81,7 +85,10 @@ fn an_operator_becomes_administrator_and_gives_somebody_a_role() {
 fn nobody_finds_a_password_or_a_token_in_what_the_host_prints_and_records() {
     let server = host(&["greeter"], "", &[("WHARF_LOG__LEVEL", "trace")]);
     let ada = person(&server, "default", "ada", &["admin@*"]);
-    assert_eq!(people::sign_in(&server, "default", &ada.email, "wrong-canary-password-7").status, 401);
+    assert_eq!(
+        people::sign_in(&server, "default", &ada.email, "wrong-canary-password-7").status,
+        401
+    );
     let key = ada.call(&server, "wharf.auth.v1.ApiKeys/Create", &json!({ "name": "ci" }));
     assert_eq!(key.status, 200, "{}", key.body);
     let key = key.json()["key"].as_str().unwrap().to_owned();
@@ -103,7 +110,11 @@ fn nobody_finds_a_password_or_a_token_in_what_the_host_prints_and_records() {
 
 fn around(text: &str, what: &str) -> String {
     let lines = text.lines().filter(|line| line.contains(what));
-    lines.take(3).map(|line| line.replace(what, "<here>")).collect::<Vec<_>>().join("\n")
+    lines
+        .take(3)
+        .map(|line| line.replace(what, "<here>"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn wait_for(server: &TestServer, who: &people::Person, status: u16) {

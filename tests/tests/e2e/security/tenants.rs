@@ -11,8 +11,16 @@ const SOON: Duration = Duration::from_secs(10);
 #[test]
 fn an_administrator_of_one_tenant_sees_and_changes_nothing_of_another() {
     let server = host(&[], "", &[]);
-    operate(&server, "wharf.identity.v1.Tenants/Create", &json!({ "id": "acme", "name": "Acme" }));
-    operate(&server, "wharf.identity.v1.Tenants/Create", &json!({ "id": "zenith", "name": "Zenith" }));
+    operate(
+        &server,
+        "wharf.identity.v1.Tenants/Create",
+        &json!({ "id": "acme", "name": "Acme" }),
+    );
+    operate(
+        &server,
+        "wharf.identity.v1.Tenants/Create",
+        &json!({ "id": "zenith", "name": "Zenith" }),
+    );
     let anna = person(&server, "acme", "anna", &["admin"]);
     let zoe = person(&server, "zenith", "zoe", &["admin"]);
     let list = |who: &wharf_tests::people::Person, request: Value| who.call(&server, "wharf.identity.v1.Users/List", &request);
@@ -43,12 +51,16 @@ fn an_administrator_of_one_tenant_sees_and_changes_nothing_of_another() {
     assert_eq!(anna.call(&server, "wharf.authz.v1.Bindings/Grant", &into_other).status, 403);
     // Neither the record nor the sessions.
     let recorded = until(SOON, || {
-        let entries = anna.call(&server, "wharf.audit.v1.Audit/List", &json!({}));
+        let entries = anna.call(&server, "wharf.audit.v1.Records/List", &json!({}));
         (entries.status == 200 && entries.body.contains("acme")).then_some(entries.body)
     });
     let recorded = recorded.expect("what happened in the tenant is recorded");
     assert!(!recorded.contains("zenith") && !recorded.contains(&zoe.id), "{recorded}");
-    assert_eq!(anna.call(&server, "wharf.audit.v1.Audit/List", &json!({ "tenant": "zenith" })).status, 403);
+    assert_eq!(
+        anna.call(&server, "wharf.audit.v1.Records/List", &json!({ "tenant": "zenith" }))
+            .status,
+        403
+    );
     let sessions = anna.call(&server, "wharf.auth.v1.Sessions/List", &json!({}));
     assert_eq!(sessions.status, 200, "{}", sessions.body);
     assert!(!sessions.body.contains(&zoe.id), "{}", sessions.body);

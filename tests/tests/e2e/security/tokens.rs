@@ -42,7 +42,11 @@ fn logging_out_everywhere_and_a_suspension_take_effect_within_a_second_or_so() {
     ada.sign_in(&server);
     let allowed = until(SOON, || (ada.get(&server, "/greeter/statistics").status == 200).then_some(()));
     assert!(allowed.is_some(), "a new session does not count");
-    operate(&server, "wharf.identity.v1.Users/SetStatus", &json!({ "id": ada.id, "status": "suspended" }));
+    operate(
+        &server,
+        "wharf.identity.v1.Users/SetStatus",
+        &json!({ "id": ada.id, "status": "suspended" }),
+    );
     let refused = until(SOON, || (ada.get(&server, "/greeter/statistics").status == 401).then_some(()));
     assert!(refused.is_some(), "a suspended account goes on");
 }
@@ -61,15 +65,25 @@ fn anything_that_is_no_token_of_this_host_is_refused() {
         ("no signature", format!("{head}.{claims}.")),
         ("another's claims", format!("{head}.eyJzdWIiOiJyb290In0.{signature}")),
         ("no token", "canary".to_owned()),
-        ("an API key that nobody made", "wharf_00000000000000000000000000000000000000000000".to_owned()),
+        (
+            "an API key that nobody made",
+            "wharf_00000000000000000000000000000000000000000000".to_owned(),
+        ),
         ("too long", "a".repeat(20_000)),
     ] {
         let header = format!("Bearer {token}");
         let answer = server.send("GET", "/greeter/statistics", &[("authorization", &header)], b"");
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
-        assert!(answer.head.to_lowercase().contains("www-authenticate: bearer"), "{what}: {}", answer.head);
+        assert!(
+            answer.head.to_lowercase().contains("www-authenticate: bearer"),
+            "{what}: {}",
+            answer.head
+        );
     }
     // The refresh token is no access token.
     let header = format!("Bearer {}", ada.refresh);
-    assert_eq!(server.send("GET", "/greeter/statistics", &[("authorization", &header)], b"").status, 401);
+    assert_eq!(
+        server.send("GET", "/greeter/statistics", &[("authorization", &header)], b"").status,
+        401
+    );
 }

@@ -153,6 +153,7 @@ mod tests {
             hash: None,
             action: action.to_owned(),
             reason: Some("disabled by an operator".to_owned()),
+            asks: Vec::new(),
         };
         let why = |order| {
             not_run(

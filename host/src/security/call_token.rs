@@ -1,0 +1,257 @@
+//! Who calls, for a call between modules that leaves the process: a token of the host for one callee and one path.
+//!
+//! A JWT with HS256 (RFC 7519, RFC 8725) in the header field `wharf-call`, signed with a key that is made when the host starts and
+//! never leaves it. It is good for at most a minute. The listener verifies it before it takes out all other `wharf-*` fields. A user's
+//! own token never travels between modules.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::principal::{About, Kind, Principal};
+use super::{Authorizer, Decision};
+use crate::domain::route::Policy;
+use crate::http::request_id::RequestId;
+use crate::modules::endpoint::CallInfo;
+
+/// The header field.
+pub const WHARF_CALL: HeaderName = HeaderName::from_static("wharf-call");
+
+/// How long a token is good for: as long as a request may take to arrive.
+const LIFE: Duration = Duration::from_secs(60);
+const ISSUER: &str = "wharf-host";
+
+/// Makes and verifies tokens of this host.
+pub struct CallTokens {
+    sign: EncodingKey,
+    verify: DecodingKey,
+    authorizer: Arc<dyn Authorizer>,
+}
+
+/// What a verified token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    pub(crate) callee: String,
+    pub(crate) caller: Option<String>,
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) principal: Principal,
+}
+
+/// A token that is not one of this host, for this path, at this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WrongToken;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    exp: u64,
+    path: String,
+    caller: Option<String>,
+    request_id: String,
+    who: Option<Who>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Who {
+    kind: String,
+    id: String,
+    tenant: String,
+    name: String,
+    session: Option<String>,
+    client: Option<String>,
+    scopes: Option<Vec<String>>,
+    authenticated_at: Option<i64>,
+    grants: Vec<String>,
+}
+
+impl CallTokens {
+    /// With a new key.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new(authorizer: Arc<dyn Authorizer>) -> Result<Self, getrandom::Error> {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(&mut *key)?;
+        Ok(Self {
+            sign: EncodingKey::from_secret(&*key),
+            verify: DecodingKey::from_secret(&*key),
+            authorizer,
+        })
+    }
+
+    /// A token for one call.
+    pub(crate) fn seal(&self, callee: &str, path: &str, info: &CallInfo) -> Option<HeaderValue> {
+        self.seal_until(callee, path, info, now() + LIFE.as_secs())
+    }
+
+    fn seal_until(&self, callee: &str, path: &str, info: &CallInfo, exp: u64) -> Option<HeaderValue> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: callee.to_owned(),
+            exp,
+            path: path.to_owned(),
+            caller: info.caller.clone(),
+            request_id: info.request_id.as_str().to_owned(),
+            who: Who::of(&info.principal),
+        };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).ok()?;
+        let mut value = HeaderValue::try_from(token).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// What the token of a request says, if it has one.
+    pub(crate) fn open(&self, head: &Parts) -> Option<Result<Carried, WrongToken>> {
+        let value = head.headers.get(WHARF_CALL)?;
+        Some(self.read(value, head.uri.path()).ok_or(WrongToken))
+    }
+
+    fn read(&self, value: &HeaderValue, path: &str) -> Option<Carried> {
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.leeway = 0;
+        rules.set_issuer(&[ISSUER]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // The callee is compared when the route is known.
+        rules.validate_aud = false;
+        let claims = jsonwebtoken::decode::<Claims>(value.as_bytes(), &self.verify, &rules).ok()?.claims;
+        if claims.path != path || claims.exp > now() + LIFE.as_secs() {
+            return None;
+        }
+        Some(Carried {
+            callee: claims.aud,
+            caller: claims.caller,
+            request_id: RequestId::parse(claims.request_id.as_bytes()),
+            principal: match claims.who {
+                Some(who) => who.principal()?,
+                None => Principal::Anonymous,
+            },
+        })
+    }
+
+    /// The same question as at the listener, for a caller who is known already.
+    pub(crate) fn may(&self, who: &Principal, policy: &Policy) -> Decision {
+        match (policy, who) {
+            (Policy::Public, _) | (Policy::Authenticated, Principal::Known(_)) => Decision::Allow,
+            (Policy::Require(permission), Principal::Known(_)) => self.authorizer.holds(who, permission),
+            (_, Principal::Anonymous) => Decision::Deny,
+        }
+    }
+}
+
+impl Who {
+    fn of(principal: &Principal) -> Option<Self> {
+        let identity = principal.identity()?;
+        Some(Self {
+            kind: identity.kind.name().to_owned(),
+            id: identity.id.clone(),
+            tenant: identity.tenant.clone(),
+            name: identity.name.clone(),
+            session: identity.session.clone(),
+            client: identity.client.clone(),
+            scopes: identity.scopes.as_ref().map(|scopes| scopes.to_vec()),
+            authenticated_at: identity.authenticated_at.map(Timestamp::as_second),
+            grants: identity.grants.to_vec(),
+        })
+    }
+
+    fn principal(self) -> Option<Principal> {
+        let kinds = [Kind::User, Kind::Service, Kind::Module, Kind::Host];
+        let kind = kinds.into_iter().find(|kind| kind.name() == self.kind)?;
+        let about = About {
+            tenant: self.tenant,
+            name: self.name,
+            session: self.session,
+            client: self.client,
+            scopes: self.scopes,
+            authenticated_at: self.authenticated_at.and_then(|at| Timestamp::from_second(at).ok()),
+            grants: self.grants,
+        };
+        Some(Principal::known(kind, &self.id, about))
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+impl fmt::Debug for CallTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallTokens")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::modules::belongings::Belongings;
+    use crate::security::NoRules;
+
+    const PATH: &str = "/greeter.v1.Greeter/Hello";
+
+    fn tokens() -> CallTokens {
+        CallTokens::new(Arc::new(NoRules)).unwrap()
+    }
+
+    fn info(principal: Principal) -> CallInfo {
+        CallInfo {
+            request_id: RequestId::parse(b"req-1").unwrap(),
+            trace_id: [0; 16],
+            span_id: [0; 8],
+            trace_flags: 0,
+            peer: None,
+            deadline: None,
+            deadline_is_named: false,
+            caller: Some("blog".to_owned()),
+            principal,
+            belongings: Belongings::default(),
+        }
+    }
+
+    #[test]
+    fn who_calls_arrives_as_it_left() {
+        let tokens = tokens();
+        let about = About {
+            tenant: "acme".to_owned(),
+            scopes: Some(vec!["blog.*".to_owned()]),
+            session: Some("s".to_owned()),
+            authenticated_at: Some(Timestamp::from_second(60).unwrap()),
+            ..About::default()
+        };
+        for who in [
+            Principal::Anonymous,
+            Principal::host(),
+            Principal::module("blog", vec!["identity.*".to_owned()]),
+            Principal::known(Kind::User, "1", about),
+        ] {
+            let value = tokens.seal("greeter", PATH, &info(who.clone())).unwrap();
+            let read = tokens.read(&value, PATH).unwrap();
+            assert_eq!(read.principal, who);
+            assert_eq!((read.callee.as_str(), read.caller.as_deref()), ("greeter", Some("blog")));
+            assert_eq!(read.request_id.unwrap().as_str(), "req-1");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_key_path_or_time_is_wrong() {
+        let tokens = tokens();
+        let info = info(Principal::host());
+        let value = tokens.seal("greeter", PATH, &info).unwrap();
+        assert!(tokens.read(&value, "/greeter.v1.Greeter/Statistics").is_none());
+        assert!(self::tokens().read(&value, PATH).is_none());
+        for exp in [now() - 1, now() + 120] {
+            let value = tokens.seal_until("greeter", PATH, &info, exp).unwrap();
+            assert!(tokens.read(&value, PATH).is_none(), "{exp}");
+        }
+        let unsigned = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ3aGFyZi1ob3N0In0.";
+        assert!(tokens.read(&HeaderValue::from_static(unsigned), PATH).is_none());
+    }
+}
