@@ -17,7 +17,7 @@ SUFFIX := $(if $(filter Darwin,$(shell uname)),dylib,so)
 LIBRARIES := $(foreach name,hello_module greeter,$(TARGET)/debug/lib$(name).$(SUFFIX))
 DATA := $(or $(WHARF_DATA_DIR),.wharf)
 # Unit tests that need a server have `servers` in their path; the rest of the suite is `make test`.
-SERVER_TESTS := $(CARGO) test --workspace --features wharf-tests/servers,wharf-host/servers
+SERVER_TESTS := $(CARGO) test --workspace --features wharf-tests/servers,wharf-host/servers,wharf-auth/servers
 DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)

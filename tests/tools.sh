@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that `make test-servers` drives, and says which. Usage: tests/tools.sh FOLDER
 #
-# Debian's packages where they exist; what Python's registry ships goes into FOLDER and stays out of the system.
+# Debian's packages where they exist; what the registries of Python and Node ship goes into FOLDER and stays out of the system.
 # What is there already is left alone, so a second run takes no time.
 set -euo pipefail
 
@@ -10,6 +10,7 @@ mkdir -p "$tools/bin"
 
 has() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || has postgres; }
+node_module() { [[ -d $tools/node/node_modules/$1 ]]; }
 python_module() { PYTHONPATH="$tools/python" python3 -c "import $1" 2>/dev/null; }
 
 packages=()
@@ -18,6 +19,8 @@ has h2load || packages+=(nghttp2-client)
 has python3 || packages+=(python3)
 has redis-server || packages+=(redis-server)
 has rabbitmq-server || packages+=(rabbitmq-server)
+has node || packages+=(nodejs)
+has npm || node_module oidc-provider || packages+=(npm)
 
 wheels=()
 has buf || [[ -x $tools/bin/buf ]] || wheels+=('buf-bin==1.75.0')
@@ -48,6 +51,12 @@ if ((${#wheels[@]})); then
     done
 fi
 
+if ! node_module oidc-provider; then
+    echo "installing with npm into $tools: oidc-provider@9.13.2"
+    mkdir -p "$tools/node"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/node" oidc-provider@9.13.2
+fi
+
 PATH="$tools/bin:/usr/sbin:$PATH"
 strace --version | head -1
 h2load --version
@@ -55,4 +64,5 @@ echo "buf $(buf --version)"
 redis-server --version
 weed version
 for server in /usr/lib/postgresql/*/bin/postgres; do "$server" --version; done
+echo "node $(node --version) with oidc-provider $(node -p 'require(process.argv[1]).version' "$tools/node/node_modules/oidc-provider/package.json")"
 echo "rabbitmq-server $(command -v rabbitmq-server)"

@@ -3,6 +3,7 @@
 //! `make bench` runs all of it; `wharf-bench NAME` one part. Every figure is printed below the command that makes it.
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod authz;
 mod cache;
 mod callgrind;
 mod calls;
@@ -21,7 +22,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "callgrind",
     "inprocess",
     "calls",
@@ -30,6 +31,7 @@ const PARTS: [&str; 8] = [
     "pipeline",
     "network",
     "loads",
+    "authz",
 ];
 
 fn main() -> Result<()> {
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
         ["callgrind"] => callgrind::run(&mut report)?,
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
+        ["authz"] => authz::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
         ["pipeline"] => pipeline::run(&mut report)?,
         ["network"] => network::run(&mut report)?,

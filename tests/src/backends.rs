@@ -12,6 +12,7 @@
 //!
 //! `make test-servers` installs the programs; a missing one is a failure that says so.
 
+mod oidc;
 mod postgres;
 mod programs;
 mod rabbitmq;
@@ -36,6 +37,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, until};
 
+pub use oidc::Oidc;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
@@ -198,6 +200,7 @@ impl Backend {
             Arc::new(Postgres),
             Arc::new(Redis),
             Arc::new(Smtp::default()),
+            Arc::new(Oidc),
         ];
         let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
         if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {

@@ -99,7 +99,7 @@ impl Person {
     /// When that is refused.
     pub fn sign_in(&mut self, server: &TestServer) {
         let answer = sign_in(server, &self.tenant, &self.email, PASSWORD);
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.status, 201, "{} cannot sign in: {}", self.email, answer.head);
         let tokens = answer.json();
         let token = |name: &str| tokens[name].as_str().expect("a token").to_owned();
         (self.token, self.refresh) = (token("access_token"), token("refresh_token"));

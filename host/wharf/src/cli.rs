@@ -1,7 +1,9 @@
 //! The command line: parse, validate, run, and say how it went in an exit code.
 
+mod api_keys;
 mod args;
 mod audit;
+mod authz;
 mod client;
 mod completions;
 mod config;
@@ -14,16 +16,19 @@ mod exit;
 mod jobs;
 mod keys;
 mod log;
+mod login;
 mod mail;
 mod migrate;
 mod modules;
 mod new;
 mod offline;
 mod people;
+mod remote;
 mod render;
 mod routes;
 mod secrets;
 mod serve;
+mod sessions;
 mod validate;
 
 use std::ffi::OsString;
@@ -79,6 +84,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Log(args) => log::run(args, context).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
+            Command::Authz { command } => authz::run(context, &command).await,
             Command::Users { command } => people::users(context, &command).await,
             Command::Groups { command } => people::groups(context, &command).await,
             Command::ServiceAccounts { command } => people::service_accounts(context, &command).await,
@@ -89,6 +95,11 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
             Command::Completions(args) => completions::run(&args),
+            Command::Login(args) => login::run(&args, context).await,
+            Command::Logout => login::log_out(context).await,
+            Command::Whoami => login::who_am_i(context).await,
+            Command::ApiKeys { command } => api_keys::run(command, context).await,
+            Command::Sessions { command } => sessions::run(command, context).await,
             Command::Doctor => doctor::run(context).await,
         }
     });

@@ -128,6 +128,10 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         admin: &admin_path,
         status: host.host_status(),
         routes: control.routes().await?,
+        invitation: match config.is_dev() {
+            true => welcome::invitation(&host.calls(), &servers.public_url()).await,
+            false => None,
+        },
     }
     .show();
 

@@ -4,10 +4,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wharf_proto::audit::v1 as pb;
-use wharf_sdk::audit::Outcome;
+use wharf_sdk::audit::{Entry, Outcome};
 
 use crate::Audit;
-use crate::caller::Caller;
+use crate::caller::{ALL, Caller};
 use crate::chain::Checkpoint;
 use crate::error::Result;
 use crate::record::{self, from_timestamp, timestamp};
@@ -97,6 +97,7 @@ impl pb::records_server::Records for Audit {
 
     async fn export(&self, request: Request<pb::ExportRequest>) -> Answer<Self::ExportStream> {
         let which = self.which(request.into_inner()).await?;
+        self.say_exported(&which).await?;
         let (send, lines) = mpsc::channel(AHEAD);
         let audit = self.clone();
         self.ctx.spawn(async move {
@@ -123,12 +124,23 @@ impl pb::records_server::Records for Audit {
     async fn export_page(&self, request: Request<pb::ExportPageRequest>) -> Answer<pb::ExportPageResponse> {
         let asked = request.into_inner();
         let which = self.which(asked.what.unwrap_or_default()).await?;
+        if asked.page_token.is_empty() {
+            self.say_exported(&which).await?;
+        }
         let (lines, next_page_token) = Audit::export(self, &which, &asked.page_token).await?;
         Ok(Response::new(pb::ExportPageResponse { lines, next_page_token }))
     }
 }
 
 impl Audit {
+    /// Who takes the record out of the house is part of the record.
+    async fn say_exported(&self, which: &Which) -> Result<()> {
+        let whose = which.tenant.as_deref().unwrap_or(ALL);
+        let entry = Entry::of("audit.entry.export").on(format!("tenant:{whose}"));
+        self.ctx.audit()?.record_now(entry).await?;
+        Ok(())
+    }
+
     async fn which(&self, asked: pb::ExportRequest) -> Result<Which> {
         Ok(Which {
             tenant: self.tenant_of(&Caller::current(), &asked.tenant, READ).await?,

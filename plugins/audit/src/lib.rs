@@ -18,6 +18,9 @@ mod rules;
 mod sealer;
 mod tables;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
@@ -25,7 +28,7 @@ use sha2::{Digest, Sha256};
 use wharf_proto::audit::v1::audit_server::AuditServer;
 use wharf_proto::audit::v1::records_server::RecordsServer;
 use wharf_sdk::services::database::{Db, Entities};
-use wharf_sdk::{Context, Error, Grpc, Handlers, JobContext, Jobs, Migrations, Module, export_module};
+use wharf_sdk::{Context, Error, Grpc, Handlers, JobContext, Jobs, Migrations, Module, Routes, export_module};
 
 pub use config::Config;
 
@@ -69,6 +72,14 @@ impl Module for Audit {
         Grpc::new()
             .serve(AuditServer::from_arc(self.clone()))
             .serve(RecordsServer::from_arc(self.clone()))
+    }
+
+    /// None; in tests of this crate one with which they tamper with the tables.
+    fn routes() -> Routes<Self> {
+        let routes = Routes::new();
+        #[cfg(test)]
+        let routes = tests::routes(routes);
+        routes
     }
 
     fn migrations() -> Migrations {

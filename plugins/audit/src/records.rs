@@ -122,18 +122,14 @@ impl Audit {
         let chains = chain::Entity::find().all(&self.db).await?;
         let cut = chains.into_iter().filter(|chain| chain.base_seq > 0);
         let bases: BTreeMap<String, (i64, String)> = cut.map(|chain| (chain.name, (chain.base_seq, chain.base_hash))).collect();
-        let mut header = serde_json::json!({
+        let header = serde_json::json!({
             "format": "wharf-audit-1",
             "whole": which.is_whole(),
             "exported": record::text(jiff::Timestamp::now().as_microsecond()),
             "key": self.public_key(),
+            "bases": if which.is_whole() { bases } else { BTreeMap::new() },
+            "tenant": which.tenant,
         });
-        if which.is_whole() {
-            header["bases"] = serde_json::json!(bases);
-        }
-        if let Some(tenant) = &which.tenant {
-            header["tenant"] = tenant.as_str().into();
-        }
         Ok(header.to_string())
     }
 
@@ -238,6 +234,7 @@ impl Audit {
                 before: Some((from - 1, before)),
                 // What is sealed meanwhile is not looked at.
                 head: Some(number(chain.seq)).map(|head| if part.to == 0 { head } else { head.min(part.to) }),
+                head_hash: Some(chain.hash.clone()).filter(|_| part.to == 0 || part.to >= number(chain.seq)),
                 last: last.map(|row| number(row.seq)),
                 checkpoints,
                 key: Some(self.public_key()),

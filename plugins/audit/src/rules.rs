@@ -22,6 +22,10 @@ impl Rules {
 
     /// Whether somebody holds a permission in a tenant; `*`: in all of them. Nobody does where the rules are not known.
     pub(crate) async fn holds(&self, subject: &str, tenant: &str, permission: &str) -> Result<bool> {
+        #[cfg(test)]
+        if subject == crate::tests::ROOT {
+            return Ok(true);
+        }
         let asked = pb::CheckRequest {
             subject: subject.to_owned(),
             tenant: tenant.to_owned(),

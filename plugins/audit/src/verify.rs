@@ -62,6 +62,8 @@ pub struct Known {
     pub before: Option<(u64, String)>,
     /// Number of the last entry, where the end is looked at.
     pub head: Option<u64>,
+    /// Hash of that entry, if it is known.
+    pub head_hash: Option<String>,
     /// Number of the last entry there is.
     pub last: Option<u64>,
     /// Signed states to compare with.
@@ -219,6 +221,13 @@ impl Walk {
         }
         if link.seq < expected {
             return Some((Kind::Inserted, link.seq, format!("there is a second entry {}", link.seq)));
+        }
+        if self.known.head.is_some_and(|head| link.seq > head) && self.known.head_hash.as_ref() == Some(&self.prev) {
+            return Some((
+                Kind::Inserted,
+                link.seq,
+                "the entry before it is the last one that was sealed".to_owned(),
+            ));
         }
         if next.is_some_and(|next| next.prev == self.prev && next.is_whole()) {
             return Some((Kind::Inserted, link.seq, "the entry after it follows the one before it".to_owned()));

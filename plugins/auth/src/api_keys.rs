@@ -3,6 +3,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_proto::identity::v1::Account;
+use wharf_sdk::audit::Entry;
 
 use crate::config::millis;
 use crate::failure::Failure;
@@ -50,7 +51,17 @@ impl Inner {
             revoked_at: Set(None),
             used_at: Set(None),
         };
-        let row = api_key::Entity::insert(row).exec_with_returning(&self.db).await?;
+        let tx = self.db.begin().await?;
+        let row = api_key::Entity::insert(row).exec_with_returning(&tx).await?;
+        let made = Entry::of("auth.api-key.create")
+            .on(format!("api-key/{}", row.id))
+            .in_tenant(&row.tenant);
+        let made = made
+            .added("account", &row.account)
+            .added("name", &row.name)
+            .added("scopes", &new.scopes);
+        self.record(&tx, made).await?;
+        tx.commit().await?;
         tracing::info!(api_key.id = row.id, "an API key was made");
         Ok((key, row))
     }
@@ -124,6 +135,8 @@ impl Inner {
                 .filter(api_key::Column::Id.eq(id))
                 .exec(&tx)
                 .await?;
+            let revoked = Entry::of("auth.api-key.revoke").on(format!("api-key/{id}")).in_tenant(&row.tenant);
+            self.record(&tx, revoked.added("account", &row.account)).await?;
             self.revoke(&tx, [Revoked::ApiKey(row.id)]).await?;
         }
         tx.commit().await?;

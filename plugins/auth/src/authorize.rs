@@ -120,6 +120,13 @@ impl Inner {
             ))
     }
 
+    /// The request with this digest, for a login that was begun for it by its browser.
+    pub(crate) async fn request_of(&self, hash: &str) -> Result<request::Model, Failure> {
+        let row = request::Entity::find_by_id(hash).one(&self.db).await?;
+        row.filter(|row| row.expires_at > now_ms())
+            .ok_or(Failure::Missing("this login has expired: begin again"))
+    }
+
     /// Makes a code for somebody who has logged in, and gives the address to send the browser to. The request is over then.
     pub(crate) async fn answer(&self, request: request::Model, account: &Account, method: &str) -> Result<String, Failure> {
         let (code, now) = (Secret::random()?, now_ms());

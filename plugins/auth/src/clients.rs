@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use openidconnect::url::Url;
 use sea_orm::{ActiveValue::Set, EntityTrait, ModelTrait, QueryOrder, TransactionTrait};
+use wharf_sdk::audit::Entry;
 
 use crate::failure::Failure;
 use crate::scopes::is_glob;
@@ -115,7 +116,14 @@ impl Inner {
             scopes: Set(serde_json::to_string(&new.scopes).map_err(Failure::internal)?),
             created_at: Set(now_ms()),
         };
-        let row = client::Entity::insert(row).exec_with_returning(&self.db).await?;
+        let tx = self.db.begin().await?;
+        let row = client::Entity::insert(row).exec_with_returning(&tx).await?;
+        let made = Entry::of("auth.client.register")
+            .on(format!("client/{}", row.id))
+            .added("name", &row.name);
+        self.record(&tx, made.added("redirect_uris", &new.redirect_uris).added("scopes", &new.scopes))
+            .await?;
+        tx.commit().await?;
         tracing::info!(client.id = row.id, "an OAuth client was registered");
         Ok((Client::from_row(row)?, secret))
     }
@@ -128,6 +136,7 @@ impl Inner {
         let tx = self.db.begin().await?;
         let row = client::Entity::find_by_id(id).one(&tx).await?;
         row.ok_or(Failure::Missing("there is no such client"))?.delete(&tx).await?;
+        self.record(&tx, Entry::of("auth.client.remove").on(format!("client/{id}"))).await?;
         let which = Which {
             client: Some(id.to_owned()),
             ..Which::default()

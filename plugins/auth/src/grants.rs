@@ -3,6 +3,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, TransactionTrait};
 use serde::Serialize;
+use wharf_sdk::audit::Entry;
 
 use crate::claims::Bearer;
 use crate::clients::Client;
@@ -89,6 +90,9 @@ impl Inner {
             && same(&row.challenge, &challenge_of(verifier));
         if !is_right || row.expires_at <= now_ms() {
             // Whoever has the code without its secret stole it: nobody gets anything for it.
+            let entry = Entry::of("auth.code.exchange").on(format!("client/{}", row.client));
+            self.record_refusal(entry.denied("wrong verifier, other redirect URI, or too late"))
+                .await;
             self.use_code_up(&hash).await?;
             return Err(Failure::Grant(CODE));
         }
@@ -138,6 +142,10 @@ impl Inner {
 
     /// A code that comes again ends what came of it (RFC 6749, 4.1.2).
     async fn replayed(&self, row: &code::Model) -> Result<Tokens, Failure> {
+        let entry = Entry::of("auth.code.exchange")
+            .on(format!("client/{}", row.client))
+            .denied("a code was used twice");
+        self.record_refusal(entry).await;
         if let Some(session) = &row.session {
             tracing::warn!(session.id = session, "a code was used twice: its session ends");
             self.end_sessions(&Which::one(session)).await?;
@@ -158,7 +166,10 @@ impl Inner {
     pub(crate) async fn client_credentials(&self, shown: &Credentials, scope: Option<&str>) -> Result<Tokens, Failure> {
         let secret = shown.secret.as_deref().ok_or(Failure::Client)?;
         let asked = Asked::read(scope, &[])?;
-        let account = self.directory.by_client_secret(&shown.id, secret).await?;
+        let account = match self.directory.by_client_secret(&shown.id, secret).await {
+            Ok(account) => account,
+            Err(failure) => return Err(self.refuse_login("", &shown.id, failure).await),
+        };
         let access = self.access_token(&Bearer {
             account: &account,
             client: &account.id,

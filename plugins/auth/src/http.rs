@@ -4,6 +4,7 @@ mod authorize;
 mod cookie;
 mod discovery;
 mod errors;
+mod external;
 mod first_party;
 mod form;
 mod page;
@@ -27,6 +28,12 @@ pub(crate) fn routes() -> Routes<Auth> {
         .public()
         .rate_class(LOGIN)
         .route("/v1/authorize", get(authorize::show).post(authorize::take))
+        .public()
+        .rate_class(LOGIN)
+        .route("/v1/login/{provider}", get(external::begin))
+        .public()
+        .rate_class(LOGIN)
+        .route("/v1/callback/{provider}", get(external::end))
         .public()
         .rate_class(LOGIN)
         .route("/v1/revoke", post(token::revoke))

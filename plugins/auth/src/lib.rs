@@ -5,12 +5,14 @@
 //! `background` (what it does by itself). Who people are, and whether a password is right, is asked of the module `identity`.
 
 mod api_keys;
+mod audit;
 mod authorize;
 mod background;
 mod claims;
 mod clients;
 mod config;
 mod directory;
+mod external;
 mod failure;
 mod feed;
 mod grants;
@@ -32,6 +34,7 @@ pub use background::AccountChanged;
 pub use config::{Config, Provider, SigningAlgorithm};
 
 use directory::Directory;
+use external::Providers;
 use feed::Feed;
 use secret::Seal;
 
@@ -51,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) seal: Seal,
     pub(crate) directory: Directory,
     pub(crate) feed: Feed,
+    pub(crate) providers: Providers,
 }
 
 impl Module for Auth {
@@ -67,6 +71,7 @@ impl Module for Auth {
                 seal,
                 directory: Directory::new(&ctx)?,
                 feed: Feed::default(),
+                providers: Providers::new(&config)?,
                 config,
                 ctx,
             }),

@@ -3,6 +3,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_proto::identity::v1::Account;
+use wharf_sdk::audit::Entry;
 use wharf_sdk::services::database::Tx;
 
 use crate::claims::Bearer;
@@ -85,6 +86,14 @@ impl Inner {
             revoked_at: Set(None),
         };
         let session = session::Entity::insert(row).exec_with_returning(tx).await?;
+        let opened = Entry::of("auth.session.open")
+            .on(format!("session/{id}"))
+            .in_tenant(&account.tenant);
+        let opened = opened
+            .added("account", &account.id)
+            .added("method", opening.method)
+            .added("client", opening.client);
+        self.record(tx, opened).await?;
         self.give_tokens(tx, &session, account, opening.scope.clone()).await
     }
 
@@ -125,6 +134,10 @@ impl Inner {
 
     async fn stolen(&self, session: &session::Model) -> Result<Tokens, Failure> {
         tracing::warn!(session.id = session.id, "a refresh token was used twice: its session ends");
+        let entry = Entry::of("auth.session.refresh")
+            .on(format!("session/{}", session.id))
+            .in_tenant(&session.tenant);
+        self.record_refusal(entry.denied("a refresh token was used twice")).await;
         self.end_sessions(&Which::one(&session.id)).await?;
         Err(Failure::Grant(USED_AGAIN))
     }

@@ -11,6 +11,8 @@
 #[path = "auth/rig.rs"]
 mod rig;
 
+#[path = "auth/authorize.rs"]
+mod authorize;
 #[path = "auth/keys.rs"]
 mod keys;
 #[path = "auth/sessions.rs"]

@@ -153,7 +153,141 @@ pub(crate) fn meet(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
+
+    fn rule(line: &str) -> RuleLine {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        RuleLine {
+            subject: words[0].to_owned(),
+            tenant: words[1].to_owned(),
+            permission: words[2].to_owned(),
+            resource: words[3].to_owned(),
+            deny: words.get(4) == Some(&"deny"),
+        }
+    }
+
+    fn binding(line: &str) -> BindingLine {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        BindingLine {
+            member: words[0].to_owned(),
+            role: words[1].to_owned(),
+            tenant: words[2].to_owned(),
+        }
+    }
+
+    fn policy() -> Policy {
+        let rules = [
+            "role:admin * * *",
+            "role:chief * authz.policy.write *",
+            "role:chief * blog.* *",
+            "role:reader * blog.post.read *",
+            "role:writer * blog.post.write own",
+            "role:mailer * mail.send *",
+            "role:leader * blog.post.read *",
+            "role:quiet * blog.post.write post/1 deny",
+            "user:narrow acme blog.post.delete * deny",
+        ];
+        let bindings = [
+            "user:root role:admin *",
+            "user:boss role:chief acme",
+            "user:wide role:chief *",
+            "user:narrow role:chief acme",
+            "user:split role:chief *",
+            "user:split role:quiet other",
+            "role:leader role:mailer acme",
+        ];
+        Policy {
+            rules: rules.into_iter().map(rule).collect(),
+            bindings: bindings.into_iter().map(binding).collect(),
+            ..Policy::default()
+        }
+    }
+
+    fn caller(id: &str) -> Caller {
+        Caller {
+            subject: format!("user:{id}"),
+            tenant: "acme".to_owned(),
+            trusted: false,
+            scopes: None,
+        }
+    }
+
+    #[test]
+    fn roles_are_granted_up_to_what_one_holds_oneself() {
+        let policy = policy();
+        for (who, line, expected) in [
+            ("root", "user:x role:admin *", true),
+            ("root", "user:x role:admin acme", true),
+            ("boss", "user:x role:reader acme", true),
+            ("boss", "user:x role:writer acme", true),
+            ("boss", "user:x role:chief acme", true),
+            ("boss", "user:x role:admin acme", false),
+            ("boss", "user:boss role:admin acme", false),
+            ("boss", "user:x role:mailer acme", false),
+            // What the role holds in turn counts, where it holds it.
+            ("boss", "user:x role:leader acme", false),
+            ("wide", "user:x role:leader other", true),
+            ("wide", "user:x role:leader *", false),
+            // Other tenants, and all tenants, are for those who hold it there.
+            ("boss", "user:x role:reader other", false),
+            ("boss", "user:x role:reader *", false),
+            ("wide", "user:x role:reader *", true),
+            // What one is denied cannot be passed on.
+            ("narrow", "user:x role:chief acme", false),
+            ("narrow", "user:x role:reader acme", true),
+            ("split", "user:x role:writer acme", true),
+            ("split", "user:x role:writer *", false),
+            ("nobody", "user:x role:reader acme", false),
+        ] {
+            let found = caller(who).may_grant(&policy, &binding(line));
+            assert_eq!(found.is_ok(), expected, "{who}: {line}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn rules_are_added_up_to_what_one_holds_and_denies_taken_away_likewise() {
+        let policy = policy();
+        for (who, line, added, removed) in [
+            ("boss", "role:reader acme blog.post.* *", true, true),
+            ("boss", "user:boss acme * *", false, true),
+            ("boss", "role:reader acme *.read *", false, true),
+            ("boss", "role:reader * blog.post.read *", false, false),
+            ("boss", "role:reader other blog.post.read *", false, false),
+            ("boss", "role:reader acme mail.send * deny", true, false),
+            ("boss", "role:reader acme blog.post.read post/1 deny", true, true),
+            ("root", "role:reader * mail.send * deny", true, true),
+        ] {
+            let line = rule(line);
+            assert_eq!(caller(who).may_add(&policy, &line).is_ok(), added, "{who} adds {line}");
+            assert_eq!(caller(who).may_remove(&policy, &line).is_ok(), removed, "{who} removes {line}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_denies_is_revoked_by_those_who_hold_what_it_denies() {
+        let policy = policy();
+        let quiet = binding("user:split role:quiet other");
+        assert!(caller("root").may_revoke(&policy, &quiet).is_ok());
+        assert!(caller("split").may_revoke(&policy, &quiet).is_err());
+        assert!(caller("boss").may_revoke(&policy, &binding("user:boss role:chief acme")).is_ok());
+    }
+
+    #[test]
+    fn a_token_passes_on_no_more_than_it_is_restricted_to() {
+        let policy = policy();
+        let mut root = caller("root");
+        root.scopes = Some(vec!["authz.*".to_owned(), "blog.*".to_owned()]);
+        assert!(root.may_grant(&policy, &binding("user:x role:reader acme")).is_ok());
+        assert!(root.may_grant(&policy, &binding("user:x role:admin acme")).is_err());
+    }
+
+    #[test]
+    fn the_host_may_edit_everything() {
+        let mut host = caller("anybody");
+        host.trusted = true;
+        assert!(host.may_grant(&policy(), &binding("user:x role:admin *")).is_ok());
+    }
 
     #[test]
     fn globs_meet_where_one_text_matches_both() {

@@ -1,6 +1,8 @@
 //! The module in a host that follows its rules.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use wharf_testing::TestHost;
 
@@ -170,4 +172,49 @@ async fn lists_come_in_pages() {
     assert_eq!(refused(&host, "Bindings/List", json!({ "cursor": "?" })).await, "invalid_argument");
     let rules = call(&host, "Roles/ListRules", json!({ "subject": "role:auditor" })).await;
     assert_eq!(rules["rules"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_in_force_on_every_node_within_a_second() {
+    let first = host().await;
+    let second = TestHost::builder()
+        .beside(&first, "second")
+        .module(wharf_authz::root())
+        .start()
+        .await;
+    call(&first, "Roles/Create", json!({ "name": "editor", "tenant": "default" })).await;
+    call(&first, "Roles/AddRule", rule("role:editor", "default", "blog.post.write", "*")).await;
+    for (granted, method) in [(true, "Bindings/Grant"), (false, "Bindings/Revoke")] {
+        call(&first, method, binding("user:ann", "role:editor", "default")).await;
+        let begun = Instant::now();
+        for node in [&first, &second] {
+            loop {
+                let answer = why(node, "user:ann", "default", "blog.post.write", "").await;
+                if answer.get("allowed").is_some_and(|allowed| *allowed == true) == granted {
+                    break;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(5), "{answer}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_modules_declare_is_listed() {
+    let host = host().await;
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = call(&host, "Permissions/List", json!({})).await;
+        let listed = found["permissions"].as_array().cloned().unwrap_or_default();
+        if listed
+            .iter()
+            .any(|permission| permission["name"] == "authz.policy.write" && permission["module"] == "authz")
+        {
+            return;
+        }
+        assert!(Instant::now() < until, "{found}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 use tonic::Status;
+use wharf_sdk::services::database::DbErrExt as _;
 use wharf_sdk::{Fault, FaultCode, Problem};
 
 /// What goes wrong here.
@@ -85,6 +86,10 @@ impl From<Error> for Status {
             Error::Service(fault) if fault.code == FaultCode::UNAVAILABLE => {
                 tracing::warn!(error = text, "a core service is away");
                 Self::unavailable("something this needs is away; try again later")
+            }
+            Error::Database(error) if error.is_transient() => {
+                tracing::warn!(error = text, "the database is away or busy");
+                Self::unavailable("the database does not answer in time; try again later")
             }
             Error::Database(_) | Error::Service(_) => {
                 tracing::error!(error = text, "a call failed");

@@ -24,6 +24,9 @@ mod text;
 mod throttle;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use wharf_sdk::services::database::{Db, Entities};

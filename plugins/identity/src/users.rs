@@ -1,10 +1,8 @@
 //! Accounts of people.
 
 use sea_orm::sea_query::{Expr, Func, LikeExpr};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr, TransactionTrait,
-};
-use wharf_sdk::services::database::Tx;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use wharf_sdk::services::database::{DbErrExt as _, Tx};
 
 use crate::Identity;
 use crate::caller::Caller;
@@ -372,9 +370,9 @@ pub(crate) fn object(user: &user::Model) -> String {
 
 /// An error that says that there is one already, when that is what the database says.
 pub(crate) fn unique(error: sea_orm::DbErr, exists: impl FnOnce() -> Error) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => exists(),
-        _ => error.into(),
+    match error.is_unique() {
+        true => exists(),
+        false => error.into(),
     }
 }
 

@@ -18,12 +18,13 @@ use wharf_host::ports::clock::MovableClock;
 use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
-use wharf_host::security::{Security, SecuritySettings};
+use wharf_host::security::{PublicOnly, Security, SecuritySettings};
 use wharf_host::services::Backends;
 use wharf_host::telemetry::{LogControl, LogSink, Metrics};
 
 use crate::host::TestHost;
 use crate::log;
+use crate::rules::{AsTold, FixedRules};
 
 /// Collects modules and their configuration; [`Builder::start`] runs them.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub struct Builder {
     config: Config,
     log: String,
     secrets: MemorySecrets,
+    rules: FixedRules,
     shared: Shared,
 }
 
@@ -87,6 +89,7 @@ impl Default for Builder {
             config,
             log: "trace".to_owned(),
             secrets: MemorySecrets::new(),
+            rules: FixedRules::default(),
             shared: Shared::new(),
         }
     }
@@ -120,6 +123,37 @@ impl Builder {
     /// The value of a secret that the module names under `[secrets]`.
     pub fn secret(self, module: &str, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.secrets.set(module, name, SecretBytes::new(value.into()));
+        self
+    }
+
+    /// Lets a subject, such as `user:ada`, use permissions such as `blog.post.write`, on every resource. Both may be globs with `*`.
+    ///
+    /// With the first rule of its own the host goes by these alone: what none allows is denied. Without any it goes by the module
+    /// `authz`, if that is there.
+    pub fn allow(self, subject: &str, permission: &str) -> Self {
+        self.allow_on(subject, permission, "*")
+    }
+
+    /// The same on some resources: a name such as `post/17`, a glob, or `own` for those that belong to the subject.
+    pub fn allow_on(mut self, subject: &str, permission: &str, resource: &str) -> Self {
+        self.rules.add(false, subject, permission, resource);
+        self
+    }
+
+    /// Denies it on every resource, whatever else allows it.
+    pub fn deny(self, subject: &str, permission: &str) -> Self {
+        self.deny_on(subject, permission, "*")
+    }
+
+    /// Denies it on some resources, named as in [`Builder::allow_on`].
+    pub fn deny_on(mut self, subject: &str, permission: &str, resource: &str) -> Self {
+        self.rules.add(true, subject, permission, resource);
+        self
+    }
+
+    /// Nobody knows the rules, as when the module `authz` has been silent for too long: 503 and `unavailable`.
+    pub fn without_rules(mut self) -> Self {
+        self.rules.silence();
         self
     }
 
@@ -181,7 +215,7 @@ impl Builder {
             error_sinks: Vec::new(),
             backends,
             transport: None,
-            security: Security::guarded(SecuritySettings::default(), self.shared.clock.clone()),
+            security: security(self.rules, &self.shared),
         })?;
         let plan = host.start().await?;
         if plan.findings.iter().any(Finding::is_error) {
@@ -212,6 +246,20 @@ impl std::fmt::Debug for Linked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Linked")
     }
+}
+
+/// By the rules of the test, if it has any, else by the core modules; in any case with the callers it names.
+fn security(rules: FixedRules, shared: &Shared) -> Security {
+    let mut security = if rules.is_given() {
+        Security::of(Arc::new(PublicOnly), Arc::new(rules))
+    } else {
+        Security::guarded(SecuritySettings::default(), shared.clock.clone())
+    };
+    security.gatekeeper = Arc::new(AsTold {
+        otherwise: security.gatekeeper,
+        authorizer: security.authorizer.clone(),
+    });
+    security
 }
 
 fn report(findings: &[Finding]) -> String {

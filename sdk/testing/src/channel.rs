@@ -13,14 +13,23 @@ use tower_service::Service;
 use wharf_host::http::body::BoxError;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
+use wharf_host::security::Principal;
 
 /// What generated clients take: `GreeterClient::new(host.grpc())`. Clones are the same channel.
 #[derive(Clone)]
-pub struct Channel(Arc<Gateway>);
+pub struct Channel {
+    gateway: Arc<Gateway>,
+    principal: Option<Principal>,
+}
 
 impl Channel {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
-        Self(gateway)
+        Self { gateway, principal: None }
+    }
+
+    pub(crate) fn in_the_name_of(mut self, principal: Principal) -> Self {
+        self.principal = Some(principal);
+        self
     }
 }
 
@@ -37,8 +46,11 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let answering = Arc::clone(&self.0).handle(request, None);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(principal) = &self.principal {
+            request.extensions_mut().insert(principal.clone());
+        }
+        let answering = Arc::clone(&self.gateway).handle(request, None);
         Box::pin(async { Ok(answering.await) })
     }
 }

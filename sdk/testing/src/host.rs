@@ -11,10 +11,12 @@ use wharf_host::http::body::Body;
 use wharf_host::http::gateway::Gateway;
 use wharf_host::http::outbound::ServedBody;
 use wharf_host::ports::mail::{Mail, MemoryMailer};
+use wharf_host::security::Kind;
 use wharf_host::telemetry::Captured;
 
 use crate::answer::Answer;
 use crate::builder::{Builder, Shared};
+use crate::caller::Caller;
 use crate::channel::Channel;
 use crate::events::Events;
 
@@ -85,10 +87,18 @@ impl TestHost {
     /// # Panics
     /// When the path is none.
     pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
-        let mut request = new_request(Method::POST, path, Body::full(body.to_string()));
-        let kind = http::HeaderValue::from_static("application/json");
-        request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
-        self.request(request).await
+        self.request(json_request(path, body)).await
+    }
+
+    /// A user who calls, as if a token had said so. Without a name the callers of a test host are anonymous. Rules are those of
+    /// [`Builder::allow`] and its like.
+    pub fn as_user(&self, id: &str) -> Caller<'_> {
+        Caller::new(self, Kind::User, id)
+    }
+
+    /// The same for a service account.
+    pub fn as_service(&self, id: &str) -> Caller<'_> {
+        Caller::new(self, Kind::Service, id)
     }
 
     /// Any request, answered to the end. `Request::builder()...body(Body::full("text"))` makes one.
@@ -193,8 +203,15 @@ impl std::fmt::Debug for TestHost {
     }
 }
 
+pub(crate) fn json_request(path: &str, body: &serde_json::Value) -> Request<Body> {
+    let mut request = new_request(Method::POST, path, Body::full(body.to_string()));
+    let kind = http::HeaderValue::from_static("application/json");
+    request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    request
+}
+
 #[allow(clippy::panic, reason = "this is an assertion for tests")]
-fn new_request(method: Method, path: &str, body: Body) -> Request<Body> {
+pub(crate) fn new_request(method: Method, path: &str, body: Body) -> Request<Body> {
     match Request::builder().method(method).uri(path).body(body) {
         Ok(request) => request,
         Err(error) => panic!("{path:?} is no path of a request: {error}"),

@@ -16,18 +16,21 @@
 //!
 //! It runs on whatever tokio runtime the test has: `#[tokio::test]` is enough. A module that blocks its thread needs
 //! `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, as then only that thread waits. Reading order:
-//! [`TestHost`], [`Builder`], [`Answer`], [`Channel`].
+//! [`TestHost`], [`Builder`], [`Caller`], [`Answer`], [`Channel`].
 
 mod answer;
 mod builder;
+mod caller;
 mod calls;
 mod channel;
 mod events;
 mod host;
 mod log;
+mod rules;
 
 pub use answer::Answer;
 pub use builder::{Builder, StartError};
+pub use caller::Caller;
 pub use channel::Channel;
 pub use events::{DeadLetter, Events, PublishedEvent};
 pub use host::TestHost;

@@ -13,6 +13,8 @@ mod apart;
 mod cache;
 #[path = "test_host/calls.rs"]
 mod calls;
+#[path = "test_host/desk.rs"]
+mod desk;
 #[path = "test_host/library.rs"]
 mod library;
 #[path = "test_host/nodes.rs"]

@@ -25,6 +25,9 @@ pub(crate) struct Global {
     /// Admin socket of the host to talk to [default: the one the configuration names]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// A host somewhere else, such as https://wharf.example.org, in the name of whoever is logged in there
+    #[arg(long, global = true, value_name = "URL", env = "WHARF_SERVER", conflicts_with = "socket")]
+    pub(crate) server: Option<String>,
     /// Print JSON for programs; failures are JSON on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -55,6 +58,11 @@ pub(crate) enum Command {
     },
     /// Show or change log levels of the running host
     Log(LogArgs),
+    /// Roles and rules: who may what, and why
+    Authz {
+        #[command(subcommand)]
+        command: super::authz::AuthzCommand,
+    },
     /// Make and show signing keys
     Keys(KeysArgs),
     /// Sign a library; writes FILE.sig
@@ -90,6 +98,22 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: super::audit::AuditCommand,
+    },
+    /// Log in at a host somewhere else: in a browser, or with an API key
+    Login(LoginArgs),
+    /// End the login at a host somewhere else
+    Logout,
+    /// Say who is logged in at a host somewhere else
+    Whoami,
+    /// Make, show and revoke API keys
+    ApiKeys {
+        #[command(subcommand)]
+        command: super::api_keys::ApiKeysCommand,
+    },
+    /// Show and end sessions
+    Sessions {
+        #[command(subcommand)]
+        command: super::sessions::SessionsCommand,
     },
     /// Make a new module
     New(NewArgs),
@@ -430,6 +454,19 @@ pub(crate) enum SecretsCommand {
         #[arg(long)]
         reseal_only: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Take an API key from standard input, or from WHARF_API_KEY, instead of a browser
+    #[arg(long)]
+    pub(crate) api_key: bool,
+    /// Open the address in a browser too
+    #[arg(long, conflicts_with = "api_key")]
+    pub(crate) browser: bool,
+    /// Permissions to restrict the login to, as globs such as "blog.*"
+    #[arg(long, value_name = "SCOPE", conflicts_with = "api_key")]
+    pub(crate) scope: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use wharf_host::telemetry::clean;
 use super::args::Global;
 use super::client::AdminClient;
 use super::exit::Failure;
+use super::remote::{Logins, Remote};
 use super::render;
 
 /// Global options, ready to use.
@@ -18,6 +19,7 @@ use super::render;
 pub(crate) struct Context {
     config: Option<PathBuf>,
     socket: Option<PathBuf>,
+    server: Option<String>,
     json: bool,
 }
 
@@ -26,6 +28,7 @@ impl Context {
         Self {
             config: global.config.clone(),
             socket: global.socket.clone(),
+            server: global.server.clone(),
             json: global.json,
         }
     }
@@ -45,8 +48,26 @@ impl Context {
         Ok(Config::load(&self.load_options(dev))?)
     }
 
-    /// A client of the host whose socket was named, or is in the configuration.
+    /// A host somewhere else: the one that was named, or where somebody logged in last.
+    pub(super) fn remote(&self) -> Result<Remote, Failure> {
+        if let Some(server) = &self.server {
+            return Remote::new(server);
+        }
+        let logins = Logins::open()?;
+        let server = logins.current().ok_or_else(|| {
+            Failure::usage(
+                "found no host to ask, expected --server URL",
+                "or WHARF_SERVER in the environment, or log in with `wharf login`",
+            )
+        })?;
+        Remote::new(server)
+    }
+
+    /// A client of the host that was named with --server, or else of the one whose socket was named, or is in the configuration.
     pub(super) fn client(&self) -> Result<AdminClient, Failure> {
+        if let Some(server) = &self.server {
+            return Ok(AdminClient::remote(Remote::new(server)?));
+        }
         let socket = match &self.socket {
             Some(socket) => socket.clone(),
             None => self.load_config(false)?.admin_socket(),

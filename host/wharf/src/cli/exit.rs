@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The check ran, and found errors.
     Findings = 3,
-    /// No host answers on the admin socket.
+    /// No host answers.
     NoHost = 4,
     /// The host answered and refused.
     Refused = 5,
@@ -34,13 +34,15 @@ Exit codes:
   1  failed
   2  wrong command line or configuration; nothing was done
   3  the check ran and found errors
-  4  no host answers on the admin socket
+  4  no host answers
   5  the host refused
   6  serve stopped at its deadline with work unfinished
 
 Environment:
   WHARF_CONFIG          the configuration file, like --config
   WHARF_SECTION__KEY    a setting, such as WHARF_HTTP__PORT=8080
+  WHARF_SERVER          a host somewhere else, like --server
+  WHARF_API_KEY         an API key, instead of a login
   NO_COLOR              no colours";
 
 /// Why a command did not do what it was asked.

@@ -53,7 +53,9 @@ impl Remote {
     /// A host by its address. Plain HTTP goes to this machine only: a token would be readable on the way.
     pub(crate) fn new(server: &str) -> Result<Self, Failure> {
         let hint = "such as --server https://wharf.example.org, or WHARF_SERVER in the environment";
-        let parsed = Url::parse(server).ok().filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none());
+        let parsed = Url::parse(server)
+            .ok()
+            .filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none());
         let Some(server) = parsed.filter(|url| url.username().is_empty() && url.password().is_none()) else {
             return Err(Failure::usage(format!("found server {server:?}, expected a URL of https"), hint));
         };
@@ -96,7 +98,12 @@ impl Remote {
             Some(issuer) if status == 200 => Ok(issuer.to_owned()),
             _ => {
                 let message = format!("{} does not say who issues its tokens: status {status} for {path}", self.name());
-                Err(Failure::new(Exit::Failed, "host.protocol", message, "is it a Wharf host with the module auth?"))
+                Err(Failure::new(
+                    Exit::Failed,
+                    "host.protocol",
+                    message,
+                    "is it a Wharf host with the module auth?",
+                ))
             }
         }
     }
@@ -112,9 +119,15 @@ impl Remote {
                 expires: Timestamp::now().as_second() + granted.expires_in,
             });
         }
-        let refused: Refused = serde_json::from_slice(&body).map_err(|_| self.broken(&format!("status {status} from the token endpoint")))?;
+        let refused: Refused =
+            serde_json::from_slice(&body).map_err(|_| self.broken(&format!("status {status} from the token endpoint")))?;
         let message = format!("{} refused: {} ({})", self.name(), refused.error_description, refused.error);
-        Err(Failure::new(Exit::Refused, "login.refused", message, "log in again with `wharf login`"))
+        Err(Failure::new(
+            Exit::Refused,
+            "login.refused",
+            message,
+            "log in again with `wharf login`",
+        ))
     }
 
     /// Sends a form; status and body.
@@ -124,10 +137,18 @@ impl Remote {
     }
 
     /// Calls a unary gRPC method as JSON, in the name of whoever is logged in.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, request: &Value) -> Result<T, Failure> {
-        let body = ("application/json", request.to_string().into_bytes());
+    pub(crate) async fn call<T: DeserializeOwned>(&self, method: &str, request: Vec<u8>) -> Result<T, Failure> {
+        let body = ("application/json", request);
         let bearer = self.bearer().await?;
-        let (status, body) = self.send(Method::POST, &format!("/{method}"), Some(&bearer), Some(body), Duration::from_secs(60)).await?;
+        let (status, body) = self
+            .send(
+                Method::POST,
+                &format!("/{method}"),
+                Some(&bearer),
+                Some(body),
+                Duration::from_secs(60),
+            )
+            .await?;
         if status == 200 {
             return serde_json::from_slice(&body).map_err(|error| self.broken(&format!("an answer this build cannot read: {error}")));
         }
@@ -168,7 +189,11 @@ impl Remote {
         body: Option<(&str, Vec<u8>)>,
         limit: Duration,
     ) -> Result<(u16, Vec<u8>), Failure> {
-        let mut request = self.http.request(method, self.url(path)).header("accept", "application/json").timeout(limit);
+        let mut request = self
+            .http
+            .request(method, self.url(path))
+            .header("accept", "application/json")
+            .timeout(limit);
         if let Some(bearer) = bearer {
             request = request.header("authorization", format!("Bearer {bearer}"));
         }
@@ -192,13 +217,18 @@ impl Remote {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // Problem details have `detail`, the Connect protocol has `message`.
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let sentence = [text("detail"), text("message")].into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| format!("status {status}"));
+        let sentence = [text("detail"), text("message")]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or_else(|| format!("status {status}"));
         let hint = match status {
             401 => "log in again with `wharf login --server URL`",
             403 => "ask an administrator for the permission; `wharf authz why` says what is missing",
             _ => "",
         };
-        let code = Some(text("code")).filter(|code| !code.is_empty()).unwrap_or_else(|| "refused".to_owned());
+        let code = Some(text("code"))
+            .filter(|code| !code.is_empty())
+            .unwrap_or_else(|| "refused".to_owned());
         Failure::new(Exit::Refused, &code, format!("{} refused: {sentence}", self.name()), hint)
     }
 
@@ -229,7 +259,11 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -4,13 +4,18 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use wharf_host::config::{Config, LogFormat};
 use wharf_host::domain::route::{Lane, Policy};
 use wharf_host::domain::status::{HostStatus, State};
+use wharf_host::grpc::connect::Calls;
 use wharf_host::modules::control::RouteRow;
+use wharf_host::security::Principal;
 use wharf_host::telemetry::clean;
 
+/// How long the module `identity` may take.
+const ASK: Duration = Duration::from_secs(5);
 /// Most first requests that are shown.
 const TRIES: usize = 3;
 
@@ -23,6 +28,8 @@ pub(super) struct Welcome<'a> {
     pub(super) admin: &'a Path,
     pub(super) status: HostStatus,
     pub(super) routes: Vec<RouteRow>,
+    /// Link with which somebody becomes administrator, as long as there is none. A secret: it is printed and nothing else.
+    pub(super) invitation: Option<String>,
 }
 
 impl Welcome<'_> {
@@ -61,6 +68,9 @@ impl Welcome<'_> {
             "look",
             &format!("{program} modules list, {program} routes, {program} --help"),
         );
+        if let Some(invitation) = &self.invitation {
+            line(&mut text, "become", &format!("administrator within 15 minutes: {invitation}"));
+        }
         line(&mut text, "admin", &self.admin.display().to_string());
         if let Some(management) = self.management {
             line(&mut text, "metrics", &format!("http://{management}/metrics, /readyz?verbose"));
@@ -119,6 +129,24 @@ impl Welcome<'_> {
     }
 }
 
+/// Asks the module `identity` for a link with which somebody becomes administrator, unless somebody did already. Without that
+/// module there is none. It leads to this host, whatever the module takes for its public address.
+pub(super) async fn invitation(calls: &Calls, public: &str) -> Option<String> {
+    let ask = async |method: &str| {
+        let path = format!("/wharf.identity.v1.Bootstrap/{method}");
+        let answer = calls.json(Principal::host(), &path, b"{}", ASK).await.ok()?;
+        serde_json::from_slice::<serde_json::Value>(&answer).ok()
+    };
+    let state = ask("GetState").await?;
+    let has_administrator = state.get("hasAdministrator").and_then(serde_json::Value::as_bool);
+    if has_administrator == Some(true) {
+        return None;
+    }
+    let invited = ask("InviteAdministrator").await?;
+    let (_, token) = invited.get("url")?.as_str()?.rsplit_once('/')?;
+    Some(format!("{public}/identity/invitations/{token}"))
+}
+
 fn line(text: &mut String, name: &str, what: &str) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "  {name:<9} {}", clean(what));
@@ -167,6 +195,7 @@ mod tests {
                 private_bytes: 0,
                 modules: Vec::new(),
             },
+            invitation: Some("http://127.0.0.1:8080/identity/invitations/x".to_owned()),
             routes: vec![
                 row(Lane::Http, "blog", "GET", "/blog/drafts/{id}", Policy::Authenticated),
                 row(Lane::Http, "blog", "GET", "/blog", Policy::Public),
@@ -184,6 +213,7 @@ mod tests {
         assert_eq!(tries, ["http://127.0.0.1:8080/blog/world/world"], "{text}");
         assert!(text.contains("  look      target/debug/wharf modules list, "), "{text}");
         assert!(text.contains("1 of 5 routes need a signed-in caller"), "{text}");
+        assert!(text.contains("become    administrator"), "{text}");
         assert!(!text.contains("watched"), "{text}");
     }
 }

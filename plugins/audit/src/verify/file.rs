@@ -77,9 +77,9 @@ pub fn check_file(text: &str, kept: &[Checkpoint], key: Option<&str>) -> Result<
         let known = Known {
             before: header.bases.get(chain).cloned(),
             head: Some(links.last().map_or(0, |link| link.seq)),
-            last: None,
             checkpoints: own.cloned().collect(),
             key: key.map(str::to_owned),
+            ..Known::default()
         };
         let mut walk = Walk::new(chain, known);
         for (place, link) in links.iter().enumerate() {

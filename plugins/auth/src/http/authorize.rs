@@ -94,6 +94,7 @@ pub(super) async fn take(
     let account = match checked {
         Ok(account) => account,
         Err(failure) => {
+            let failure = auth.inner.refuse_login(&sent.tenant, &sent.login, failure).await;
             let client = auth.inner.client(&request.client).await?;
             let name = client.map(|client| client.name).unwrap_or_default();
             return Ok(auth.page(&sent.request, &name, &request.redirect_uri, &sent.login, Some(&failure)));

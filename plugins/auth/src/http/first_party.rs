@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use wharf_sdk::Call;
@@ -73,7 +73,7 @@ pub(super) async fn open(
         )));
     };
     let tokens = auth.log_in(&login, &call, &headers).await?;
-    Ok((StatusCode::CREATED, NO_STORE, Json(TokenResponse::from(tokens))).into_response())
+    Ok((NO_STORE, Json(TokenResponse::from(tokens))).into_response())
 }
 
 impl Auth {

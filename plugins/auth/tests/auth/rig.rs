@@ -47,7 +47,7 @@ impl Rig {
     /// Tokens of somebody who logs in.
     pub async fn tokens(&self, name: &str) -> Tokens {
         let answer = self.log_in(name).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(answer.status, 200, "{}", answer.text());
         Tokens::of(&answer)
     }
 

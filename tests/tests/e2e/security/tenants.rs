@@ -51,13 +51,13 @@ fn an_administrator_of_one_tenant_sees_and_changes_nothing_of_another() {
     assert_eq!(anna.call(&server, "wharf.authz.v1.Bindings/Grant", &into_other).status, 403);
     // Neither the record nor the sessions.
     let recorded = until(SOON, || {
-        let entries = anna.call(&server, "wharf.audit.v1.Audit/List", &json!({}));
+        let entries = anna.call(&server, "wharf.audit.v1.Records/List", &json!({}));
         (entries.status == 200 && entries.body.contains("acme")).then_some(entries.body)
     });
     let recorded = recorded.expect("what happened in the tenant is recorded");
     assert!(!recorded.contains("zenith") && !recorded.contains(&zoe.id), "{recorded}");
     assert_eq!(
-        anna.call(&server, "wharf.audit.v1.Audit/List", &json!({ "tenant": "zenith" }))
+        anna.call(&server, "wharf.audit.v1.Records/List", &json!({ "tenant": "zenith" }))
             .status,
         403
     );

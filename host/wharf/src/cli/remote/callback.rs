@@ -6,7 +6,7 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cli::exit::Failure;
+use crate::cli::Failure;
 
 /// Longest head of a request that is read.
 const LONGEST: usize = 16 * 1024;
@@ -30,7 +30,8 @@ pub(crate) struct Answer {
 impl Callback {
     /// Listens on the loopback address.
     pub(crate) async fn open() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::failed("cannot listen on 127.0.0.1", &error.to_string(), "log in with --api-key instead");
+        let failed =
+            |error: std::io::Error| Failure::failed("cannot listen on 127.0.0.1", &error.to_string(), "log in with --api-key instead");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self {
@@ -90,7 +91,9 @@ fn answer(head: &str, state: &str) -> Option<Answer> {
     }
     let code = match value("code") {
         Some(code) => Ok(code),
-        None => Err(value("error_description").or_else(|| value("error")).unwrap_or_else(|| "no code came back".to_owned())),
+        None => Err(value("error_description")
+            .or_else(|| value("error"))
+            .unwrap_or_else(|| "no code came back".to_owned())),
     };
     Some(Answer {
         code,
@@ -107,9 +110,21 @@ mod tests {
     fn only_an_answer_with_our_state_counts() {
         let read = |target: &str| answer(&format!("GET {target} HTTP/1.1\r\n\r\n"), "s1");
         let right = read("/callback?code=c%2B1&state=s1&iss=https%3A%2F%2Fa").unwrap();
-        assert_eq!((right.code.unwrap(), right.issuer.unwrap()), ("c+1".to_owned(), "https://a".to_owned()));
-        assert_eq!(read("/callback?error=access_denied&state=s1").unwrap().code.unwrap_err(), "access_denied");
-        for target in ["/callback?code=1", "/callback?code=1&state=s2", "/other?code=1&state=s1", "/favicon.ico", "//evil.example/callback?code=1&state=s2"] {
+        assert_eq!(
+            (right.code.unwrap(), right.issuer.unwrap()),
+            ("c+1".to_owned(), "https://a".to_owned())
+        );
+        assert_eq!(
+            read("/callback?error=access_denied&state=s1").unwrap().code.unwrap_err(),
+            "access_denied"
+        );
+        for target in [
+            "/callback?code=1",
+            "/callback?code=1&state=s2",
+            "/other?code=1&state=s1",
+            "/favicon.ico",
+            "//evil.example/callback?code=1&state=s2",
+        ] {
             assert!(read(target).is_none(), "{target}");
         }
     }

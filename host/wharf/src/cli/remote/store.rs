@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::{Exit, Failure};
 
 /// The logins, locked while this lives: programs that run side by side renew a token one after the other.
 pub(crate) struct Logins {
@@ -66,8 +66,18 @@ impl Logins {
 
     fn open_in(folder: &Path) -> Result<Self, Failure> {
         let (path, lock) = (folder.join("logins.json"), folder.join("logins.lock"));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make", folder))?;
-        let lock_file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).map_err(failed("open", &lock))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed("make", folder))?;
+        let lock_file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock)
+            .map_err(failed("open", &lock))?;
         flock(&lock_file, FlockOperation::LockExclusive).map_err(|error| failed("lock", &lock)(error.into()))?;
         let held = read(&path)?;
         Ok(Self {
@@ -131,7 +141,10 @@ fn read(path: &Path) -> Result<Held, Failure> {
     let mode = file.metadata().map_err(failed("read", path))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let message = format!("{} has mode {mode:03o}, expected 600: others can read its tokens", path.display());
-        let hint = format!("run `chmod 600 {}`, and log out and in again if others may have read it", path.display());
+        let hint = format!(
+            "run `chmod 600 {}`, and log out and in again if others may have read it",
+            path.display()
+        );
         return Err(Failure::new(Exit::Failed, "login.mode", message, hint));
     }
     let mut text = String::new();
@@ -139,20 +152,33 @@ fn read(path: &Path) -> Result<Held, Failure> {
     serde_json::from_str(&text).map_err(|error| {
         // The error of a parser names a place, never a value.
         let message = format!("{} is not what `wharf login` writes: line {}", path.display(), error.line());
-        Failure::new(Exit::Failed, "login.file", message, format!("remove {} and log in again", path.display()))
+        Failure::new(
+            Exit::Failed,
+            "login.file",
+            message,
+            format!("remove {} and log in again", path.display()),
+        )
     })
 }
 
 /// `$XDG_CONFIG_HOME/wharf`, else `~/.config/wharf`.
 fn folder() -> Result<PathBuf, Failure> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let config = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(".config")));
+    let config = set("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".config")));
     let config = config.ok_or_else(|| Failure::usage("found neither XDG_CONFIG_HOME nor HOME, expected one of them", "set HOME"))?;
     Ok(config.join("wharf"))
 }
 
 fn failed<'a>(what: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> Failure + use<'a> {
-    move |error| Failure::failed(&format!("cannot {what} {}", path.display()), &error.to_string(), "it holds what is kept of logins")
+    move |error| {
+        Failure::failed(
+            &format!("cannot {what} {}", path.display()),
+            &error.to_string(),
+            "it holds what is kept of logins",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +207,10 @@ mod tests {
         let mode = |name: &str| std::fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("logins.json"), mode("")), (0o600, 0o700));
         let mut again = logins(&path);
-        assert_eq!((again.current(), again.get("https://b").unwrap().bearer()), (Some("https://a"), "2"));
+        assert_eq!(
+            (again.current(), again.get("https://b").unwrap().bearer()),
+            (Some("https://a"), "2")
+        );
         assert_eq!(again.end("https://a").ok().unwrap().unwrap().bearer(), "1");
         assert!(again.current().is_none() && again.get("https://a").is_none());
     }
@@ -194,7 +223,11 @@ mod tests {
         for mode in [0o644, 0o600] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let failure = Logins::open_in(folder.path()).err().unwrap();
-            assert!(!failure.message.contains("canary") && failure.message.contains("logins.json"), "{}", failure.message);
+            assert!(
+                !failure.message.contains("canary") && failure.message.contains("logins.json"),
+                "{}",
+                failure.message
+            );
         }
     }
 }
