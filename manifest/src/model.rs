@@ -96,7 +96,10 @@ impl Manifest {
     /// Permissions of other modules that it asks for, to call them in its own name.
     #[must_use]
     pub fn asks(&self) -> Vec<String> {
-        self.modules.values().flat_map(|required| required.permissions.iter().cloned()).collect()
+        self.modules
+            .values()
+            .flat_map(|required| required.permissions.iter().cloned())
+            .collect()
     }
 }
 

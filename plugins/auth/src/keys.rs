@@ -251,7 +251,7 @@ pub(crate) const KEYS: &str = "keys";
 /// Whoever else changes what is counted under this name waits until this transaction ends.
 async fn lock(tx: &Tx, name: &str) -> Result<(), Failure> {
     epoch::Entity::update_many()
-        .col_expr(epoch::Column::Value, Expr::col(epoch::Column::Value).into())
+        .col_expr(epoch::Column::Value, Expr::col(epoch::Column::Value))
         .filter(epoch::Column::Name.eq(name))
         .exec(tx)
         .await?;

@@ -6,6 +6,7 @@
     clippy::panic,
     dead_code,
     missing_docs,
+    unreachable_pub,
     reason = "tests"
 )]
 

@@ -57,7 +57,7 @@ pub(super) async fn token(
 
 impl Auth {
     async fn grant(&self, asked: &Asked, call: &Call, headers: &HeaderMap) -> Result<Tokens, OAuthError> {
-        let secret = asked.client_secret.as_ref().map(|secret| &**secret);
+        let secret = asked.client_secret.as_deref();
         let shown = || credentials(headers, asked.client_id.as_deref(), secret);
         let origin = origin(call, headers);
         match asked.grant_type.as_deref() {
@@ -114,7 +114,7 @@ pub(super) async fn introspect(
     if is_bearer(&headers) {
         auth.may_introspect()?;
     } else {
-        let secret = about.client_secret.as_ref().map(|secret| &**secret);
+        let secret = about.client_secret.as_deref();
         let shown = credentials(&headers, about.client_id.as_deref(), secret)?;
         if shown.secret.is_none() {
             return Err(OAuthError(Failure::Client));
@@ -143,11 +143,7 @@ impl Auth {
                 secret: None,
             });
         }
-        credentials(
-            headers,
-            about.client_id.as_deref(),
-            about.client_secret.as_ref().map(|secret| &**secret),
-        )
+        credentials(headers, about.client_id.as_deref(), about.client_secret.as_deref())
     }
 
     /// Id of a registered client, or of a service account.

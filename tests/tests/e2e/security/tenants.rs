@@ -44,6 +44,12 @@ fn an_administrator_of_one_tenant_sees_and_changes_nothing_of_another() {
     }
     let create = json!({ "tenant": "zenith", "email": "spy@example.org", "name": "Spy" });
     assert_eq!(anna.call(&server, "wharf.identity.v1.Users/Create", &create).status, 403);
+    let key = anna.call(
+        &server,
+        "wharf.auth.v1.ApiKeys/CreateFor",
+        &json!({ "account": zoe.id, "key": { "name": "theirs" } }),
+    );
+    assert!(matches!(key.status, 403 | 404), "{}", key.head);
     // Roles reach no further than whoever gives them.
     let escalate = json!({ "binding": { "member": format!("user:{}", anna.id), "role": "role:admin", "tenant": "*" } });
     assert_eq!(anna.call(&server, "wharf.authz.v1.Bindings/Grant", &escalate).status, 403);
