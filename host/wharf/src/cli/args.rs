@@ -1,4 +1,6 @@
 //! First stage: what may be typed. Nothing is looked up here.
+//!
+//! Long because it is one list: every command and option of the program, as its help shows them.
 
 use std::path::PathBuf;
 

@@ -44,7 +44,8 @@ impl Welcome<'_> {
     }
 
     fn text(&self, program: &str) -> String {
-        let (serving, failing): (Vec<_>, Vec<_>) = self.status.modules.iter().partition(|module| module.state == State::Running);
+        let (running, failing): (Vec<_>, Vec<_>) = self.status.modules.iter().partition(|module| module.state == State::Running);
+        let (core, serving): (Vec<_>, Vec<_>) = running.into_iter().partition(|module| self.is_core(&module.id));
         let ids: Vec<&str> = serving.iter().map(|module| module.id.as_str()).collect();
         let mut text = match ids.as_slice() {
             [] => format!("Wharf runs on {} and serves no module yet\n\n", self.public),
@@ -62,6 +63,10 @@ impl Welcome<'_> {
             let what = format!("{}, on the same port; unary methods as JSON too:", services.join(", "));
             line(&mut text, "gRPC", &what);
             line(&mut text, "", &format!("POST {}/{first}/METHOD", self.public));
+        }
+        if !core.is_empty() {
+            let ids: Vec<&str> = core.iter().map(|module| module.id.as_str()).collect();
+            line(&mut text, "core", &format!("{}: accounts, logins, roles, the record", ids.join(", ")));
         }
         line(
             &mut text,
@@ -108,12 +113,17 @@ impl Welcome<'_> {
         text
     }
 
+    /// Whether a module is one of those that come with the host.
+    fn is_core(&self, id: &str) -> bool {
+        self.config.security.core_modules.iter().any(|core| core == id)
+    }
+
     /// Requests that will be answered: the first public GET of each module, one with a parameter before one without.
     fn tries(&self) -> impl Iterator<Item = String> {
         let gets = || {
             self.routes
                 .iter()
-                .filter(|row| row.lane == Lane::Http && row.policy == Policy::Public && matches!(row.method.as_str(), "GET" | "*"))
+                .filter(|row| !self.is_core(&row.module) && row.lane == Lane::Http && row.policy == Policy::Public && matches!(row.method.as_str(), "GET" | "*"))
         };
         let mut modules: Vec<&str> = gets().map(|row| row.module.as_str()).collect();
         modules.dedup();
