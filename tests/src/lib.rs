@@ -10,6 +10,7 @@
 #![allow(
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "test support: what fails here fails the test that called it, with the reason"
 )]
 

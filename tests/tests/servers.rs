@@ -1,5 +1,11 @@
 //! Tests against installed programs that others wrote. `make test-servers` installs the programs and runs these.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 #[path = "servers/backends.rs"]
 mod backends;

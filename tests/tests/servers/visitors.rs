@@ -24,7 +24,7 @@ fn nothing_is_lost_or_counted_twice_while_servers_are_killed_and_hosts_too() {
     for server in ["rabbitmq", "redis", "postgres"] {
         under_load(&nodes, &taken, || {
             stage.server(server).kill();
-            thread::sleep(Duration::from_secs(1));
+            thread::park_timeout(Duration::from_secs(1));
             stage.server(server).restart();
         });
         for node in &nodes {
@@ -84,12 +84,12 @@ fn under_load(nodes: &[TestServer], taken: &AtomicUsize, meanwhile: impl FnOnce(
                     if visitors::try_to_sign(node, &format!("guest{place}-{guest}")) {
                         taken.fetch_add(1, Ordering::Relaxed);
                     }
-                    thread::sleep(Duration::from_millis(20));
+                    thread::park_timeout(Duration::from_millis(20));
                 }
             });
         }
         meanwhile();
-        thread::sleep(Duration::from_secs(1));
+        thread::park_timeout(Duration::from_secs(1));
         done.store(true, Ordering::Relaxed);
     });
 }

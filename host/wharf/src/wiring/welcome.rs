@@ -66,7 +66,11 @@ impl Welcome<'_> {
         }
         if !core.is_empty() {
             let ids: Vec<&str> = core.iter().map(|module| module.id.as_str()).collect();
-            line(&mut text, "core", &format!("{}: accounts, logins, roles, the record", ids.join(", ")));
+            line(
+                &mut text,
+                "core",
+                &format!("{}: accounts, logins, roles, the record", ids.join(", ")),
+            );
         }
         line(
             &mut text,
@@ -121,9 +125,12 @@ impl Welcome<'_> {
     /// Requests that will be answered: the first public GET of each module, one with a parameter before one without.
     fn tries(&self) -> impl Iterator<Item = String> {
         let gets = || {
-            self.routes
-                .iter()
-                .filter(|row| !self.is_core(&row.module) && row.lane == Lane::Http && row.policy == Policy::Public && matches!(row.method.as_str(), "GET" | "*"))
+            self.routes.iter().filter(|row| {
+                !self.is_core(&row.module)
+                    && row.lane == Lane::Http
+                    && row.policy == Policy::Public
+                    && matches!(row.method.as_str(), "GET" | "*")
+            })
         };
         let mut modules: Vec<&str> = gets().map(|row| row.module.as_str()).collect();
         modules.dedup();

@@ -118,7 +118,7 @@ fn ask(server: &TestServer, endpoint: &Endpoint, caller: &mut Option<Person>) ->
         answer = status(&grpc, &[0; 5]);
     }
     while answer.status == 429 {
-        thread::sleep(Duration::from_millis(100));
+        thread::park_timeout(Duration::from_millis(100));
         answer = status(&json, b"{}");
     }
     if endpoint.path.ends_with("LogOutEverywhere")
