@@ -14,7 +14,7 @@ pub mod v1 {
 }
 
 /// What rules and bindings mean, as a model of casbin. The module edits by it, and a test holds the host's compiled form against
-/// it. `glob` is [`matches`]; domains of `g` match as `p.dom` does here.
+/// it. `glob` is [`matches()`]; domains of `g` match as `p.dom` does here.
 pub const MODEL: &str = r#"[request_definition]
 r = sub, dom, act, obj, owner
 
