@@ -9,10 +9,13 @@ const MAX_NAME: usize = 200;
 /// First path segments that the host keeps for itself.
 const RESERVED_PREFIXES: [&str; 3] = ["livez", "readyz", "metrics"];
 
-/// Whether `id` is a module id: `^[a-z][a-z0-9-]{0,39}$`.
+/// The host's own name: subjects and permissions that begin with it are not for modules.
+const RESERVED_ID: &str = "wharf";
+
+/// Whether `id` is a module id: `^[a-z][a-z0-9-]{0,39}$`, and not `wharf`.
 #[must_use]
 pub fn is_module_id(id: &str) -> bool {
-    id.len() <= MAX_ID && is_word(id)
+    id.len() <= MAX_ID && is_word(id) && id != RESERVED_ID
 }
 
 /// Name of the symbol a module with this id exports.
@@ -112,6 +115,8 @@ mod tests {
             ("greeter", true),
             ("a", true),
             ("hello-module2", true),
+            ("wharf", false),
+            ("wharf-like", true),
             ("", false),
             ("2fast", false),
             ("-a", false),
