@@ -6,6 +6,7 @@ pub mod events;
 pub mod http;
 pub mod jobs;
 pub mod migrations;
+pub mod openapi;
 
 macro_rules! exports {
     ($($name:literal, $major:literal => $object:ty;)*) => {
@@ -24,4 +25,5 @@ exports! {
     "http", 1 => http::HttpExport;
     "jobs", 1 => jobs::JobsExport;
     "migrations", 1 => migrations::MigrationsExport;
+    "openapi", 1 => openapi::OpenApiExport;
 }

@@ -19,9 +19,11 @@ mod grpc;
 mod idempotency;
 pub mod jobs;
 mod migrations;
+mod openapi;
 mod principal;
 mod problem;
 mod routes;
+mod tenant;
 
 pub mod services;
 pub mod testing;
@@ -47,11 +49,15 @@ pub use jobs::{JobContext, Jobs, Payload};
 pub use migrations::SchemaStatement;
 pub use migrations::{Migration, Migrations};
 pub use module::{Error, Health, Module, NoConfig, StaticModule};
+pub use openapi::OpenApi;
 pub use principal::{Principal, PrincipalKind};
 pub use problem::Problem;
 pub use routes::{Methods, Routes, any, delete, get, patch, post, put};
 pub use services::authz::{Resource, Scope};
 pub use services::mail::MailTemplates;
+#[cfg(feature = "database")]
+pub use tenant::Tenanted;
+pub use tenant::{DEFAULT_TENANT, Tenant};
 /// What core services say when they do not do what they were asked, with a code to tell the reasons apart.
 pub use wharf_plugin_api::{Fault, FaultCode};
 pub use wharf_sdk_macros::export_module;

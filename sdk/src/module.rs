@@ -13,6 +13,7 @@ use crate::events::Handlers;
 use crate::grpc::Grpc;
 use crate::jobs::Jobs;
 use crate::migrations::Migrations;
+use crate::openapi::OpenApi;
 use crate::routes::Routes;
 use crate::services::mail::MailTemplates;
 
@@ -39,6 +40,11 @@ pub trait Module: Send + Sync + Sized + 'static {
     /// HTTP routes, each with its policy. The module itself is their state: `State<Arc<Self>>`.
     fn routes() -> Routes<Self> {
         Routes::new()
+    }
+
+    /// What its HTTP routes take and give, for people and tools: see [`OpenApi`].
+    fn openapi() -> OpenApi {
+        OpenApi::none()
     }
 
     /// gRPC services; list them in `wharf.toml` under `[grpc]`.

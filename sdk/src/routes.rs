@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::MethodRouter;
-use wharf_plugin_api::exports::http::{HttpRoute, PolicyKind};
+use wharf_plugin_api::exports::http::{HttpRoute, PolicyKind, RouteFlags};
 
 /// Routes of a module `M`, with the module as their state.
 ///
@@ -70,6 +70,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
             policy: PolicyKind::NONE,
             permission: "".into(),
             rate_class: "".into(),
+            flags: RouteFlags::default(),
         }));
         RouteWithoutPolicy {
             routes: Self {
@@ -94,6 +95,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
                 policy: PolicyKind::NONE,
                 permission: "".into(),
                 rate_class: "".into(),
+                flags: RouteFlags::default(),
             });
         }
         RouteWithoutPolicy {
@@ -124,6 +126,18 @@ impl<M: Send + Sync + 'static> Routes<M> {
         self
     }
 
+    /// Whoever may not call the route added last is told that there is no such route: 404 instead of 401 and 403. It is not in the
+    /// OpenAPI document either.
+    pub fn hidden(mut self) -> Self {
+        if let Some(last) = self.table.last() {
+            let template = last.template.clone();
+            for row in self.table.iter_mut().rev().take_while(|row| row.template == template) {
+                row.flags = RouteFlags(row.flags.0 | RouteFlags::HIDDEN.0);
+            }
+        }
+        self
+    }
+
     /// The route added last takes each request once: clients send an `Idempotency-Key`, the handler takes [`Tx`](crate::Tx), and what
     /// it answered is kept for a day. GET needs none of this and is left out.
     #[cfg(feature = "database")]
@@ -144,6 +158,10 @@ impl<M: Send + Sync + 'static> Routes<M> {
             self.idempotent.extend(marks);
         }
         self
+    }
+
+    pub(crate) fn table(&self) -> &[HttpRoute] {
+        &self.table
     }
 
     #[cfg(feature = "database")]

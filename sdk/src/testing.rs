@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
+use wharf_plugin_api::exports::http::RouteFlags;
+
+use crate::module::Module;
 
 /// Compares the committed config schema with the type. `export_module!` writes a test that calls it.
 ///
@@ -28,4 +31,24 @@ pub fn check_config_schema<C: JsonSchema>(path: &str) {
     panic!(
         "{name} is not the schema of the config type any more; run `UPDATE=1 cargo test config_schema` and commit it. It should be:\n{wanted}"
     );
+}
+
+/// Holds the OpenAPI document of a module against its routes. `export_module!` writes a test that calls it. A module without a document
+/// passes; routes that are hidden or take every method need not be in it.
+///
+/// # Panics
+/// When an operation is no route, or a route is no operation.
+#[allow(clippy::panic, reason = "this is an assertion for tests")]
+pub fn check_openapi<M: Module>() {
+    let Some(document) = M::openapi().into_document() else { return };
+    let said = crate::openapi::operations(&document);
+    let routes = M::routes();
+    let shown = routes.table().iter().filter(|route| route.method != "*" && !route.flags.has(RouteFlags::HIDDEN));
+    let mut served: Vec<String> = shown.map(|route| format!("{} {}", route.method, route.template)).collect();
+    served.sort();
+    let missing: Vec<_> = served.iter().filter(|route| !said.contains(route)).collect();
+    let unknown: Vec<_> = said.iter().filter(|route| !served.contains(route)).collect();
+    if !missing.is_empty() || !unknown.is_empty() {
+        panic!("routes that are not in the OpenAPI document: {missing:?}; operations that are no routes: {unknown:?}");
+    }
 }

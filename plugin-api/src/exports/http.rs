@@ -21,6 +21,25 @@ impl PolicyKind {
     pub const REQUIRE: Self = Self(3);
 }
 
+/// What else is to be known of a route: bits. A route with a bit the host does not know is not served.
+#[repr(transparent)]
+#[derive(StableAbi, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteFlags(pub u32);
+
+impl RouteFlags {
+    /// Whoever may not call it is told that there is no such route: 404 instead of 401 and 403.
+    pub const HIDDEN: Self = Self(1);
+
+    /// Every bit of this version.
+    pub const KNOWN: Self = Self(1);
+
+    /// Whether all bits of `other` are set.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
 /// One route of the HTTP lane.
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug)]
@@ -35,6 +54,8 @@ pub struct HttpRoute {
     pub permission: RString,
     /// Name of a rate class; empty: the default one.
     pub rate_class: RString,
+    /// What else is to be known of it.
+    pub flags: RouteFlags,
 }
 
 /// The export. Owned by the host; dropping it drops the module's routers.

@@ -89,6 +89,12 @@ pub(crate) fn expand(module: &syn::Type, directory: &Path) -> syn::Result<TokenS
                 unsafe { ::wharf_sdk::bridge::header(constructor) };
 
             #schema_test
+
+            #[cfg(test)]
+            #[test]
+            fn openapi_document_has_every_route() {
+                ::wharf_sdk::testing::check_openapi::<#module>();
+            }
         }
 
         /// The root of this module, for programs that link it in.

@@ -11,6 +11,7 @@ use wharf_plugin_api::exports::events::EventsExport;
 use wharf_plugin_api::exports::http::{HttpExport, HttpRoute};
 use wharf_plugin_api::exports::jobs::JobsExport;
 use wharf_plugin_api::exports::migrations::MigrationsExport;
+use wharf_plugin_api::exports::openapi::OpenApiExport;
 use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::{Health as FfiHealth, ModuleApi, ModuleApi_TO, ModuleRef};
@@ -253,6 +254,15 @@ impl<M: Module> ModuleApi for Outer<M> {
             (MigrationsExport::NAME, MigrationsExport::MAJOR) => {
                 let _entered = scope::enter(&self.0.core, None);
                 RResult::ROk(AnyObject::new(migrations::<M>().export()))
+            }
+            (OpenApiExport::NAME, OpenApiExport::MAJOR) => {
+                let _entered = scope::enter(&self.0.core, None);
+                match M::openapi().into_document() {
+                    Some(document) => RResult::ROk(AnyObject::new(OpenApiExport {
+                        document: document.to_string().into(),
+                    })),
+                    None => RResult::RErr(Fault::new(FaultCode::UNSUPPORTED, "this module has no OpenAPI document")),
+                }
             }
             (EventsExport::NAME, EventsExport::MAJOR) if !self.0.events.is_empty() => RResult::ROk(AnyObject::new(self.0.events_export())),
             (JobsExport::NAME, JobsExport::MAJOR) if !self.0.jobs.is_empty() => RResult::ROk(AnyObject::new(self.0.jobs_export())),

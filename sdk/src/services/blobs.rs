@@ -25,7 +25,11 @@ const PIECE: u32 = 64 * 1024;
 
 /// The module's blobs. Keys are segments of ASCII letters, digits and `-_.=@+,`, separated by `/`.
 #[derive(Clone)]
-pub struct Blobs(BlobsRef);
+pub struct Blobs {
+    service: BlobsRef,
+    /// What every key begins with; see [`Tenant::blobs`](crate::Tenant::blobs).
+    space: Option<Arc<str>>,
+}
 
 /// What is known of a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +105,23 @@ struct Content {
 
 impl Blobs {
     pub(crate) fn new(service: BlobsRef) -> Self {
-        Self(service)
+        Self { service, space: None }
+    }
+
+    /// The same store, with keys that are apart from all others.
+    pub(crate) fn within(&self, space: &str) -> Self {
+        Self {
+            space: Some(space.into()),
+            service: self.service.clone(),
+        }
+    }
+
+    /// The key as the host knows it.
+    fn full(&self, key: &str) -> RString {
+        match &self.space {
+            Some(space) => format!("{space}{key}").into(),
+            None => key.into(),
+        }
     }
 
     /// Writes a blob from anything that is a body: bytes, text, the body of a request. It is streamed, and appears, whole,
@@ -112,9 +132,9 @@ impl Blobs {
     /// not answer or is full, and what the body says.
     pub fn put(&self, key: &str, body: impl Into<Body>) -> PutBlob {
         PutBlob {
-            service: self.0.clone(),
+            service: self.service.clone(),
             put: BlobPut {
-                key: key.into(),
+                key: self.full(key),
                 content_type: RString::new(),
                 notes: RVec::new(),
                 condition: PutIf::ALWAYS,
@@ -151,9 +171,9 @@ impl Blobs {
     }
 
     async fn open(&self, key: &str, start: u64, end: u64) -> Result<Blob, Fault> {
-        let BlobOpened { handle, start, end, meta } = self.0.open(key.into(), start, end).await?;
+        let BlobOpened { handle, start, end, meta } = self.service.open(self.full(key), start, end).await?;
         let handle = Handle {
-            service: self.0.clone(),
+            service: self.service.clone(),
             id: handle,
         };
         Ok(Blob {
@@ -172,7 +192,7 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::get`].
     pub async fn head(&self, key: &str) -> Result<Meta, Fault> {
-        self.0.head(key.into()).await.map(Meta::from)
+        self.service.head(self.full(key)).await.map(Meta::from)
     }
 
     /// The first page of the blobs whose keys begin with `prefix`.
@@ -188,12 +208,14 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::list`].
     pub async fn list_after(&self, prefix: &str, after: &str) -> Result<Page, Fault> {
-        let page = self.0.list(prefix.into(), after.into(), 1000).await?;
+        let after = if after.is_empty() { RString::new() } else { self.full(after) };
+        let page = self.service.list(self.full(prefix), after, 1000).await?;
+        let skipped = self.space.as_ref().map_or(0, |space| space.len());
         let entries: Vec<Entry> = page
             .entries
             .into_iter()
             .map(|entry| Entry {
-                key: entry.key.into_string(),
+                key: entry.key.get(skipped..).unwrap_or_default().to_owned(),
                 size: entry.size,
                 etag: entry.etag.into_string(),
                 modified: time(entry.modified_ms),
@@ -208,7 +230,7 @@ impl Blobs {
     /// # Errors
     /// `unavailable` when the store does not answer.
     pub async fn delete(&self, key: &str) -> Result<(), Fault> {
-        self.0.delete(key.into()).await
+        self.service.delete(self.full(key)).await
     }
 
     /// Copies a blob with everything that is noted beside it.
@@ -216,7 +238,7 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::get`].
     pub async fn copy(&self, from: &str, to: &str) -> Result<Meta, Fault> {
-        self.0.copy(from.into(), to.into()).await.map(Meta::from)
+        self.service.copy(self.full(from), self.full(to)).await.map(Meta::from)
     }
 
     /// An address where anybody who has it may read the blob, for a time of at most a week.
@@ -237,7 +259,7 @@ impl Blobs {
 
     async fn sign(&self, key: &str, access: SignFor, time: Duration) -> Result<String, Fault> {
         let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
-        self.0.sign(key.into(), access, seconds).await.map(RString::into_string)
+        self.service.sign(self.full(key), access, seconds).await.map(RString::into_string)
     }
 }
 

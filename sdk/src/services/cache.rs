@@ -4,6 +4,7 @@ mod flight;
 mod load;
 mod lock;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub use lock::Lock;
 pub struct Cache {
     state: CacheState,
     core: Weak<Core>,
+    /// What every key begins with; see [`Tenant::cache`](crate::Tenant::cache).
+    space: Option<Arc<str>>,
 }
 
 /// What all handles of an instance share.
@@ -62,7 +65,24 @@ impl Cache {
         Ok(Self {
             state,
             core: Arc::downgrade(core),
+            space: None,
         })
+    }
+
+    /// The same cache, with keys that are apart from all others.
+    pub(crate) fn within(&self, space: &str) -> Self {
+        Self {
+            space: Some(space.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The key as the host knows it.
+    fn full<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        match &self.space {
+            Some(space) => Cow::Owned(format!("{space}{key}")),
+            None => Cow::Borrowed(key),
+        }
     }
 
     /// A value; none when there is none, it has expired, it was `null`, or the cache is away.
@@ -89,7 +109,7 @@ impl Cache {
     /// # Errors
     /// `invalid` for a key that is empty or longer than 512 bytes.
     pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, Fault> {
-        let found = self.state.service.get(key.into()).get().await?;
+        let found = self.state.service.get(self.full(key).as_ref().into()).get().await?;
         Ok(found.into_option().map(wharf_bridge::bytes::receive))
     }
 
@@ -98,7 +118,7 @@ impl Cache {
     /// # Errors
     /// As [`Cache::set`].
     pub async fn set_bytes(&self, key: &str, value: &[u8], ttl: impl Into<Option<Duration>>) -> Result<(), Fault> {
-        self.state.service.set(key.into(), value.into(), millis(ttl.into())).get().await
+        self.state.service.set(self.full(key).as_ref().into(), value.into(), millis(ttl.into())).get().await
     }
 
     /// Deletes a value; whether there was one.
@@ -106,7 +126,7 @@ impl Cache {
     /// # Errors
     /// `unavailable` when the cache is away.
     pub async fn delete(&self, key: &str) -> Result<bool, Fault> {
-        self.state.service.delete(key.into()).get().await
+        self.state.service.delete(self.full(key).as_ref().into()).get().await
     }
 
     /// Several values at once, in the order of the keys.
@@ -114,8 +134,11 @@ impl Cache {
     /// # Errors
     /// As [`Cache::get`].
     pub async fn get_many<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>, Fault> {
-        let lent: Vec<RStr<'_>> = keys.iter().map(|key| RStr::from_str(key)).collect();
-        let answer = self.state.service.get_many(lent.as_slice().into());
+        let answer = {
+            let full: Vec<_> = keys.iter().map(|key| self.full(key)).collect();
+            let lent: Vec<RStr<'_>> = full.iter().map(|key| RStr::from_str(key)).collect();
+            self.state.service.get_many(lent.as_slice().into())
+        };
         let found = answer.get().await?;
         found
             .into_iter()
@@ -134,10 +157,11 @@ impl Cache {
     pub async fn set_many<T: Serialize>(&self, entries: &[(&str, T)], ttl: impl Into<Option<Duration>>) -> Result<(), Fault> {
         let encoded = entries.iter().map(|(_, value)| encode(value)).collect::<Result<Vec<_>, _>>()?;
         let answer = {
-            let lent: Vec<Entry<'_>> = entries
+            let full: Vec<_> = entries.iter().map(|(key, _)| self.full(key)).collect();
+            let lent: Vec<Entry<'_>> = full
                 .iter()
                 .zip(&encoded)
-                .map(|((key, _), value)| Entry {
+                .map(|(key, value)| Entry {
                     key: RStr::from_str(key),
                     value: value.as_slice().into(),
                 })
@@ -153,7 +177,8 @@ impl Cache {
     /// `unavailable` when the cache is away.
     pub async fn delete_many(&self, keys: &[&str]) -> Result<u64, Fault> {
         let answer = {
-            let lent: Vec<RStr<'_>> = keys.iter().map(|key| RStr::from_str(key)).collect();
+            let full: Vec<_> = keys.iter().map(|key| self.full(key)).collect();
+            let lent: Vec<RStr<'_>> = full.iter().map(|key| RStr::from_str(key)).collect();
             self.state.service.delete_many(lent.as_slice().into())
         };
         answer.get().await
@@ -165,7 +190,7 @@ impl Cache {
     /// # Errors
     /// `invalid` when the value is no counter, `unavailable` when the cache is away.
     pub async fn increment(&self, key: &str, by: i64, ttl: impl Into<Option<Duration>>) -> Result<i64, Fault> {
-        self.state.service.increment(key.into(), by, millis(ttl.into())).get().await
+        self.state.service.increment(self.full(key).as_ref().into(), by, millis(ttl.into())).get().await
     }
 
     /// Replaces a value by another one if it is still the expected one; `None` stands for no value on both sides. Values are
@@ -184,7 +209,7 @@ impl Cache {
         let answer = self
             .state
             .service
-            .compare_and_set(key.into(), lend(expected.as_ref()), lend(new.as_ref()), millis(ttl.into()));
+            .compare_and_set(self.full(key).as_ref().into(), lend(expected.as_ref()), lend(new.as_ref()), millis(ttl.into()));
         answer.get().await
     }
 
@@ -193,7 +218,7 @@ impl Cache {
     /// # Errors
     /// `unavailable` when the cache is away.
     pub async fn touch(&self, key: &str, ttl: impl Into<Option<Duration>>) -> Result<bool, Fault> {
-        self.state.service.touch(key.into(), millis(ttl.into())).get().await
+        self.state.service.touch(self.full(key).as_ref().into(), millis(ttl.into())).get().await
     }
 
     /// How long a value stays; none when there is none.
@@ -201,7 +226,7 @@ impl Cache {
     /// # Errors
     /// `unavailable` when the cache is away.
     pub async fn ttl(&self, key: &str) -> Result<Option<Ttl>, Fault> {
-        Ok(match self.state.service.ttl(key.into()).get().await? {
+        Ok(match self.state.service.ttl(self.full(key).as_ref().into()).get().await? {
             MISSING => None,
             FOREVER => Some(Ttl::Forever),
             left => Some(Ttl::Left(Duration::from_millis(u64::try_from(left).unwrap_or(0)))),
@@ -214,7 +239,7 @@ impl Cache {
     /// # Errors
     /// `unavailable` when the cache is away.
     pub async fn clear(&self, prefix: &str) -> Result<u64, Fault> {
-        self.state.service.clear(prefix.into()).get().await
+        self.state.service.clear(self.full(prefix).as_ref().into()).get().await
     }
 }
 

@@ -100,7 +100,7 @@ impl Cache {
         if let Some(value) = self.kept(key).await? {
             return Ok(value);
         }
-        let flight = self.state.flights.join(key);
+        let flight = self.state.flights.join(&self.full(key));
         let mut outcome = flight.outcome.lock().await;
         if let Some(outcome) = &*outcome {
             return shared(key, outcome);
@@ -147,7 +147,7 @@ impl Cache {
             if let Err(fault) = self
                 .state
                 .service
-                .set(key.into(), bytes.as_ref().into(), millis(Some(ttl)))
+                .set(self.full(key).as_ref().into(), bytes.as_ref().into(), millis(Some(ttl)))
                 .get()
                 .await
             {
@@ -158,8 +158,9 @@ impl Cache {
 
     /// Waits until this node may load, another one has, or the lease has passed.
     async fn take_turn<T: DeserializeOwned>(&self, key: &str, lease: Duration) -> Result<Turn<T>, LoadError> {
-        let name = format!("load:{key}");
-        let name = if name.len() > 512 { key } else { &name };
+        let key_in_space = self.full(key);
+        let name = format!("load:{key_in_space}");
+        let name = if name.len() > 512 { &*key_in_space } else { &name };
         let Some(core) = self.core.upgrade() else {
             return Ok(Turn::Mine(None));
         };

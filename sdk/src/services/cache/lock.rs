@@ -42,11 +42,12 @@ impl Cache {
             return Err(needs_runtime());
         }
         let asked = Instant::now();
-        let token = self.state.service.lock(name.into(), millis(Some(lease))).get().await?;
+        let name = self.full(name).into_owned();
+        let token = self.state.service.lock(name.as_str().into(), millis(Some(lease))).get().await?;
         Ok(token.into_option().map(|token| {
             let held = Arc::new(Held {
                 service: self.state.service.clone(),
-                name: name.to_owned(),
+                name,
                 token,
                 until: watch::channel(Some(asked + lease)).0,
             });
