@@ -179,6 +179,7 @@ pub(crate) fn serve(side: &str) -> Result<()> {
         grpc: Vec::new(),
         endpoint,
         descriptors: None,
+        openapi: None,
     }])
     .map_err(|findings| anyhow!("{findings:#?}"))?;
     drop(routes.swap(table));

@@ -22,6 +22,7 @@ use crate::grpc::health::Health;
 use crate::grpc::surfaces::Surfaces;
 use crate::http::gateway::{Gateway, Limits, TrustedProxies};
 use crate::http::management::{Metrics as MetricsPage, Probes};
+use crate::http::openapi::ApiDocument;
 use crate::http::routes::Routes;
 use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, RouteRow};
 use crate::modules::endpoint::CallInfo;
@@ -188,10 +189,24 @@ impl Host {
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
             .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())));
+        let gateway = match config.http.docs {
+            true => gateway.with_local(self.api_document()),
+            false => gateway,
+        };
         match config.audit.denials {
             true => gateway.with_denials(self.0.recorder.denials()),
             false => gateway,
         }
+    }
+
+    /// The OpenAPI document of all modules that serve now.
+    #[must_use]
+    pub fn openapi(&self) -> serde_json::Value {
+        crate::http::openapi::whole(&self.0.routes.load())
+    }
+
+    fn api_document(&self) -> Arc<ApiDocument> {
+        Arc::new(ApiDocument::new(self.0.routes.clone()))
     }
 
     /// Writes to the audit log in the name of the host.
@@ -218,6 +233,7 @@ impl Host {
             .with_trusted_proxies(TrustedProxies::default())
             .with_local(Arc::new(Probes::verbose(control).with_lines(move || lines_of.security_lines())))
             .with_local(Arc::new(MetricsPage::new(render)))
+            .with_local(self.api_document())
             .with_local(Arc::new(
                 Surfaces::new(&self.0.routes, self.0.health.clone()).with_status(Arc::new(self.clone())),
             ))

@@ -31,6 +31,10 @@ macro_rules! core_services {
 
         /// Name and major of every core service in this version of the ABI.
         pub const ALL: &[(&str, u16)] = &[$(($name, $major)),*];
+
+        /// Their layouts, for the snapshot that is committed.
+        #[doc(hidden)]
+        pub const LAYOUTS: &[&abi_stable::type_layout::TypeLayout] = &[$(<$object as abi_stable::StableAbi>::LAYOUT),*];
     };
 }
 

@@ -93,6 +93,7 @@ pub fn remote_routes(router: Router) -> Result<RouteTable, Vec<Finding>> {
         grpc: Vec::new(),
         endpoint: Arc::new(Api(router)),
         descriptors: None,
+        openapi: None,
     })
 }
 

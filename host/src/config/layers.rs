@@ -306,7 +306,7 @@ fn drop_nulls(tree: &mut Value) {
 }
 
 fn dev_defaults() -> Value {
-    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } }, "admin": { "remote": true } })
+    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } }, "admin": { "remote": true }, "http": { "docs": true } })
 }
 
 /// Dates become text; everything else has its like in JSON.

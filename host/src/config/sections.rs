@@ -105,6 +105,9 @@ pub struct Http {
     pub cors: Cors,
     /// Header fields that tell browsers to be careful.
     pub headers: Headers,
+    /// Whether `/openapi.json` and the page `/docs` are on this listener too, for anyone. On by default with `--dev`; the management
+    /// listener always has them.
+    pub docs: bool,
 }
 
 /// Certificate and key.
@@ -259,6 +262,7 @@ impl Default for Http {
             trusted_proxies: Vec::new(),
             cors: Cors::default(),
             headers: Headers::default(),
+            docs: false,
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Mounted {
     pub endpoint: Arc<dyn Endpoint>,
     /// Descriptors of its gRPC services, for reflection and JSON; none when it has no gRPC services.
     pub descriptors: Option<DescriptorPool>,
+    /// What it says of its routes: an OpenAPI document with paths relative to the prefix.
+    pub openapi: Option<Arc<serde_json::Value>>,
 }
 
 /// One route or gRPC method with everything the way of a request needs.
@@ -85,6 +87,15 @@ pub struct RouteTable {
     grpc: HashMap<Box<str>, Arc<Entry>>,
     services: Vec<Service>,
     rows: Vec<RouteRow>,
+    documents: Vec<Document>,
+}
+
+/// What one module says of its routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) module: Arc<str>,
+    pub(crate) prefix: Arc<str>,
+    pub(crate) value: Arc<serde_json::Value>,
 }
 
 /// One gRPC service of one module.
@@ -153,6 +164,11 @@ impl RouteTable {
     #[must_use]
     pub fn rows(&self) -> &[RouteRow] {
         &self.rows
+    }
+
+    /// What modules say of their routes.
+    pub(crate) fn documents(&self) -> &[Document] {
+        &self.documents
     }
 
     /// All gRPC services, by name.

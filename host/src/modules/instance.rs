@@ -16,6 +16,7 @@ use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
 use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
 use wharf_plugin_api::exports::migrations::MigrationsExport;
+use wharf_plugin_api::exports::openapi::OpenApiExport;
 use wharf_plugin_api::module::{Health, ModuleRef, export};
 use wharf_plugin_api::{Fault, FaultCode};
 
@@ -44,6 +45,8 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// Routes it gave no policy for, or one this host does not know: not served.
     pub unserved: Vec<String>,
+    /// What it says of its routes.
+    pub openapi: Option<Arc<serde_json::Value>>,
     /// How its tables come to be.
     pub(super) migrations: MigrationsExport,
     pub(super) duties: Duties,
@@ -88,6 +91,10 @@ impl Instance {
                 migrations: Vec::new().into(),
             })
         };
+        let openapi = {
+            let _stay = current::stay(&standing);
+            export::<OpenApiExport>(&module)?
+        };
         let duties = {
             let _stay = current::stay(&standing);
             Duties::ask(&module, &image.manifest, shared.work.events.settings())?
@@ -111,6 +118,7 @@ impl Instance {
         }
         unfinished.finish();
         Ok(Arc::new(Self {
+            openapi: openapi.and_then(|export| read_document(&standing.who.module, export.document.as_str())),
             standing,
             image,
             routes,
@@ -202,6 +210,17 @@ impl Drop for Instance {
     fn drop(&mut self) {
         let _visit = current::visit(&self.standing, None, None);
         drop((self.http.take(), std::mem::take(&mut self.duties)));
+    }
+}
+
+/// A document that cannot be read is worth a line in the log, and no failure: it is documentation.
+fn read_document(module: &str, text: &str) -> Option<Arc<serde_json::Value>> {
+    match serde_json::from_str(text) {
+        Ok(document) => Some(Arc::new(document)),
+        Err(error) => {
+            tracing::warn!(module.id = module, error = %error, "the OpenAPI document of a module cannot be read and is left out");
+            None
+        }
     }
 }
 

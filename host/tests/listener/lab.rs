@@ -110,6 +110,7 @@ pub fn lab(alive: &Alive) -> Mounted {
         grpc: methods_from_pool(&pool, &["lab.v1.Lab".to_owned()]).unwrap(),
         prefix: None,
         descriptors: Some(pool),
+        openapi: None,
         ..module("lab", Vec::new(), endpoint)
     }
 }

@@ -92,6 +92,7 @@ pub fn module(id: &str, routes: Vec<Route>, endpoint: Arc<dyn Endpoint>) -> Moun
         grpc: Vec::new(),
         endpoint,
         descriptors: None,
+        openapi: None,
     }
 }
 

@@ -218,6 +218,7 @@ impl Rig {
             grpc: methods_from_pool(&pool, &services.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap(),
             endpoint: Arc::new(Served(served)),
             descriptors: Some(pool.clone()),
+            openapi: None,
         };
         let mut mounted = vec![self.notes()];
         for module in modules {
@@ -263,6 +264,7 @@ impl Rig {
             grpc: Vec::new(),
             endpoint: self.who.clone(),
             descriptors: None,
+            openapi: None,
         }
     }
 

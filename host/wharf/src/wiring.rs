@@ -2,6 +2,7 @@
 
 mod background;
 mod blobs;
+mod docs;
 mod listeners;
 mod mail;
 mod security;

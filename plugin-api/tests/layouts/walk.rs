@@ -5,13 +5,9 @@ use std::fmt::Write as _;
 
 use wharf_plugin_api::abi_stable::StableAbi;
 use wharf_plugin_api::abi_stable::type_layout::{TLData, TLFunction, TypeLayout};
-use wharf_plugin_api::exports::events::EventsExport;
-use wharf_plugin_api::exports::http::HttpExport;
-use wharf_plugin_api::exports::jobs::JobsExport;
 use wharf_plugin_api::host::HostRef;
 use wharf_plugin_api::module::ModuleRef;
 use wharf_plugin_api::root::Root_Ref;
-use wharf_plugin_api::services::{channel, config, errors, events, health, log, metrics, runtime, scheduler};
 
 /// Types of this crate and others, each with what the check compares. One name may stand for several layouts: an `RObject` of each
 /// service is an `RObject`.
@@ -24,23 +20,8 @@ struct Seen {
 
 pub(crate) fn all() -> String {
     let mut seen = Seen::default();
-    for root in [
-        Root_Ref::LAYOUT,
-        HostRef::LAYOUT,
-        ModuleRef::LAYOUT,
-        channel::ChannelRef::LAYOUT,
-        config::ConfigRef::LAYOUT,
-        errors::ErrorsRef::LAYOUT,
-        events::EventsRef::LAYOUT,
-        health::HealthRef::LAYOUT,
-        log::LogRef::LAYOUT,
-        metrics::MetricsRef::LAYOUT,
-        runtime::RuntimeRef::LAYOUT,
-        scheduler::SchedulerRef::LAYOUT,
-        EventsExport::LAYOUT,
-        HttpExport::LAYOUT,
-        JobsExport::LAYOUT,
-    ] {
+    let (services, exports) = (wharf_plugin_api::services::LAYOUTS, wharf_plugin_api::exports::LAYOUTS);
+    for root in [Root_Ref::LAYOUT, HostRef::LAYOUT, ModuleRef::LAYOUT].iter().chain(services).chain(exports) {
         seen.visit(root);
     }
     let mut out = String::from("\n# Types of this crate\n");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 
-use super::{Entry, Methods, Mount, Mounted, RouteTable, Service};
+use super::{Document, Entry, Methods, Mount, Mounted, RouteTable, Service};
 use crate::domain::finding::{Finding, Severity, Stage};
 use crate::domain::route::{GrpcMethod, Lane, Route};
 use crate::modules::control::RouteRow;
 
 /// First segments of paths that the host answers itself.
-const RESERVED_PREFIXES: [&str; 4] = ["/livez", "/readyz", "/metrics", "/admin"];
+const RESERVED_PREFIXES: [&str; 6] = ["/livez", "/readyz", "/metrics", "/admin", "/openapi.json", "/docs"];
 /// gRPC packages that the host serves itself.
 const RESERVED_PACKAGES: [&str; 2] = ["grpc.health.", "grpc.reflection."];
 
@@ -113,6 +113,11 @@ impl Draft {
                 );
             }
         }
+        self.table.documents.extend(module.openapi.as_ref().map(|document| Document {
+            module: Arc::clone(id),
+            prefix: Arc::clone(&prefix),
+            value: Arc::clone(document),
+        }));
         self.table.mounts.push(Mount { prefix, paths: router });
     }
 

@@ -32,6 +32,7 @@ fn module(id: &str, prefix: &str, routes: &[(&str, &str)]) -> Mounted {
         grpc: Vec::new(),
         endpoint: Arc::new(Quiet),
         descriptors: None,
+        openapi: None,
     }
 }
 

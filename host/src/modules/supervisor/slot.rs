@@ -96,6 +96,7 @@ impl Running {
             grpc: self.grpc.clone(),
             endpoint: Arc::clone(&self.endpoint),
             descriptors: self.descriptors.clone(),
+            openapi: self.instance.openapi.clone(),
         }
     }
 }

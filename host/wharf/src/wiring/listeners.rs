@@ -10,6 +10,8 @@ use wharf_host::host::Host;
 use wharf_host::http::routes::RouteTable;
 use wharf_host::http::server::{Listener, Server, Tls};
 
+use super::docs::DocsPage;
+
 /// Name of the inherited socket for management; any other inherited socket is public.
 const MANAGEMENT: &str = "management";
 
@@ -59,8 +61,11 @@ impl Listeners {
             .map(Arc::new);
         let management = self
             .management
-            .map(|listener| Server::start(listener, Arc::new(host.management()), None));
+            .map(|listener| Server::start(listener, Arc::new(host.management().with_local(Arc::new(DocsPage::new()))), None));
         let mut gateway = host.gateway();
+        if config.http.docs {
+            gateway = gateway.with_local(Arc::new(DocsPage::new()));
+        }
         if let Some(own) = own {
             gateway = gateway.with_own(own);
         }

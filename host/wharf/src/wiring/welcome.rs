@@ -80,6 +80,14 @@ impl Welcome<'_> {
         if let Some(invitation) = &self.invitation {
             line(&mut text, "become", &format!("administrator within 15 minutes: {invitation}"));
         }
+        let docs = match (self.config.http.docs, self.management) {
+            (true, _) => Some(format!("{}/docs, {}/openapi.json", self.public, self.public)),
+            (false, Some(management)) => Some(format!("http://{management}/docs, http://{management}/openapi.json")),
+            (false, None) => None,
+        };
+        if let Some(docs) = docs {
+            line(&mut text, "docs", &docs);
+        }
         line(&mut text, "admin", &self.admin.display().to_string());
         if let Some(management) = self.management {
             line(&mut text, "metrics", &format!("http://{management}/metrics, /readyz?verbose"));
