@@ -21,7 +21,11 @@ struct Seen {
 pub(crate) fn all() -> String {
     let mut seen = Seen::default();
     let (services, exports) = (wharf_plugin_api::services::LAYOUTS, wharf_plugin_api::exports::LAYOUTS);
-    for root in [Root_Ref::LAYOUT, HostRef::LAYOUT, ModuleRef::LAYOUT].iter().chain(services).chain(exports) {
+    for root in [Root_Ref::LAYOUT, HostRef::LAYOUT, ModuleRef::LAYOUT]
+        .iter()
+        .chain(services)
+        .chain(exports)
+    {
         seen.visit(root);
     }
     let mut out = String::from("\n# Types of this crate\n");
