@@ -1,6 +1,6 @@
-//! The README's five minutes, done as it says in a copy of the clone: its commands, its files, its outputs.
+//! The README's five minutes and the author's first module, done as the pages say in a copy of the clone: commands, files, outputs.
 //!
-//! The README marks its fenced blocks. `sh test`: commands that end; a `text` block right after it is what they print.
+//! Both mark their fenced blocks. `sh test`: commands that end; a `text` block right after it is what they print.
 //! `sh NAME`: a command in a terminal of its own that goes on; `text NAME`: lines that appear there from then on.
 //! `LANGUAGE file=PATH`: the content of a file. In outputs `...` stands for any text, and on a line alone for any lines.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests")]
@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 
 /// Somebody who follows the README.
 struct Reader<'a> {
+    page: &'static str,
     clone: &'a Clone,
     /// `export` lines so far: they count in every later command.
     exports: String,
@@ -36,26 +37,61 @@ struct Reader<'a> {
 
 #[test]
 fn the_five_minutes_of_the_readme_work_as_written() {
-    let readme = fs::read_to_string(wharf_tests::root().join("README.md")).expect("README.md can be read");
+    let (runs, outputs) = follow("README.md");
+    assert!(runs >= 5 && outputs >= 5, "the README lost its commands");
+}
+
+#[test]
+fn the_module_from_nothing_comes_out_as_wharf_new_makes_it() {
+    const PAGE: &str = "docs/module-author/tutorial.md";
+    let page = fs::read_to_string(wharf_tests::root().join(PAGE)).expect("the tutorial can be read");
+    let written: BTreeMap<String, String> = blocks(&page)
+        .into_iter()
+        .filter_map(|block| match block.kind {
+            // Of a file that is written twice the last one counts.
+            Kind::File(path) => Some((path.strip_prefix("plugins/notebook/")?.to_owned(), block.text)),
+            _ => None,
+        })
+        .collect();
+    let starter = wharf_tests::root().join("examples/starter");
+    for file in [
+        "Cargo.toml",
+        "wharf.toml",
+        "config.schema.json",
+        "src/lib.rs",
+        "src/note.rs",
+        "tests/module.rs",
+    ] {
+        let made = fs::read_to_string(starter.join(file)).expect("a file of the starter");
+        let made = made.replace("Starter", "Notebook").replace("starter", "notebook");
+        assert_eq!(written.get(file), Some(&made), "{PAGE} differs from examples/starter in {file}");
+    }
+    let (runs, outputs) = follow(PAGE);
+    assert!(runs >= 5 && outputs >= 4, "the tutorial lost its commands");
+}
+
+/// Does what a page says, in a copy of the clone. Gives how many commands and outputs there were.
+fn follow(page: &'static str) -> (usize, usize) {
+    let text = fs::read_to_string(wharf_tests::root().join(page)).expect("the page can be read");
     let clone = Clone::make();
     let mut reader = Reader {
+        page,
         clone: &clone,
         exports: String::new(),
         terminals: BTreeMap::new(),
         last: String::new(),
     };
-    let blocks = blocks(&readme);
+    let blocks = blocks(&text);
     let count = |kind: fn(&Kind) -> bool| blocks.iter().filter(|block| kind(&block.kind)).count();
-    assert!(count(|kind| matches!(kind, Kind::Run)) >= 5, "the README lost its commands");
-    assert!(count(|kind| matches!(kind, Kind::Output)) >= 5, "the README lost its outputs");
     for block in &blocks {
         reader.follow(block);
     }
+    (count(|kind| matches!(kind, Kind::Run)), count(|kind| matches!(kind, Kind::Output)))
 }
 
 impl Reader<'_> {
     fn follow(&mut self, block: &Block) {
-        let at = format!("README.md:{}", block.line);
+        let at = format!("{}:{}", self.page, block.line);
         let text = self.clone.localised(&block.text);
         match &block.kind {
             Kind::Run => self.last = self.run(&text, &at),
@@ -63,7 +99,7 @@ impl Reader<'_> {
                 let last = self.clone.generalised(&self.last);
                 assert!(
                     matches(&block.text, &last),
-                    "{at}: the README says\n{}\nand it printed\n{last}\n{}",
+                    "{at}: the page says\n{}\nand it printed\n{last}\n{}",
                     block.text,
                     self.state()
                 );
@@ -83,7 +119,10 @@ impl Reader<'_> {
                 outcome.unwrap_or_else(|missing| panic!("{at}: {missing:?} did not appear\n{}", self.state()));
             }
             Kind::File(path) => {
-                fs::write(self.clone.folder().join(path), &block.text).unwrap_or_else(|error| panic!("{at}: {path}: {error}"))
+                let path = self.clone.folder().join(path);
+                let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+                made.and_then(|()| fs::write(&path, &block.text))
+                    .unwrap_or_else(|error| panic!("{at}: {}: {error}", path.display()));
             }
         }
     }

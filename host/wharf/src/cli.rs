@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod context;
 mod db;
+mod demo;
 mod dev;
 mod doctor;
 mod events;
@@ -92,6 +93,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Admin { command } => people::admin(context, &command).await,
             Command::Audit { command } => audit::run(context, &command).await,
             Command::Secrets(args) => secrets::run(args, context).await,
+            Command::Demo { command } => demo::run(context, &command).await,
             Command::New(args) => new::run(&args, context),
             Command::Dev(args) => dev::run(&args, context).await,
             Command::Completions(args) => completions::run(&args),

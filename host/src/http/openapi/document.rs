@@ -8,6 +8,7 @@ use super::merge::Described;
 use super::rpc;
 use crate::domain::route::{Lane, Policy};
 use crate::http::routes::RouteTable;
+use crate::modules::control::RouteRow;
 
 /// Name of the way to authenticate.
 const BEARER: &str = "bearer";
@@ -20,7 +21,12 @@ pub fn whole(table: &RouteTable) -> Value {
     let mut described: BTreeMap<&str, (&str, Described)> = table
         .documents()
         .iter()
-        .map(|document| (&*document.module, (&*document.prefix, Described::of(&document.module, &document.value))))
+        .map(|document| {
+            (
+                &*document.module,
+                (&*document.prefix, Described::of(&document.module, &document.value)),
+            )
+        })
         .collect();
     let mut paths: Map<String, Value> = Map::new();
     let mut components = Map::new();
@@ -30,7 +36,10 @@ pub fn whole(table: &RouteTable) -> Value {
             tags.push(&row.module);
         }
         let operation = match row.lane {
-            Lane::Grpc => table.grpc(&row.path).and_then(|entry| entry.rpc.as_ref()).and_then(|method| rpc::operation(method, &mut components)),
+            Lane::Grpc => table
+                .grpc(&row.path)
+                .and_then(|entry| entry.rpc.as_ref())
+                .and_then(|method| rpc::operation(method, &mut components)),
             Lane::Http => {
                 let module = described.get_mut(row.module.as_str());
                 let found = module.and_then(|(prefix, module)| module.take(&row.method, below(prefix, &row.path)));
@@ -39,7 +48,7 @@ pub fn whole(table: &RouteTable) -> Value {
         };
         let Some(mut operation) = operation else { continue };
         let path = plain(&row.path);
-        finish(&mut operation, &row.module, &row.method, &path, &row.policy);
+        finish(&mut operation, row, &path);
         if let Some(item) = paths.entry(path).or_insert_with(|| json!({})).as_object_mut() {
             item.insert(row.method.to_lowercase(), operation);
         }
@@ -95,7 +104,14 @@ fn unknown(method: &str) -> Value {
 }
 
 /// Adds what the host knows.
-fn finish(operation: &mut Value, module: &str, method: &str, path: &str, policy: &Policy) {
+fn finish(operation: &mut Value, row: &RouteRow, path: &str) {
+    let RouteRow {
+        module,
+        method,
+        policy,
+        lane,
+        ..
+    } = row;
     let Some(fields) = operation.as_object_mut() else { return };
     let id = match fields.get("operationId").and_then(Value::as_str) {
         Some(id) => format!("{module}.{id}"),
@@ -110,6 +126,10 @@ fn finish(operation: &mut Value, module: &str, method: &str, path: &str, policy:
     name_parameters(fields, path);
     let answers = fields.entry("responses").or_insert_with(|| json!({}));
     let Some(answers) = answers.as_object_mut() else { return };
+    // What goes wrong with a gRPC method is said as Connect says it, whoever says it.
+    if *lane == Lane::Grpc {
+        return;
+    }
     for (status, what) in refusals(policy) {
         answers.entry(status).or_insert_with(|| failure(what));
     }
@@ -144,13 +164,16 @@ fn failure(what: &str) -> Value {
 
 /// Every `{name}` of the path needs a parameter.
 fn name_parameters(fields: &mut Map<String, Value>, path: &str) {
-    let names: Vec<&str> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+    let names: Vec<&str> = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .collect();
     let listed = fields.entry("parameters").or_insert_with(|| json!([]));
     let Some(listed) = listed.as_array_mut() else { return };
     for name in names {
-        let has = listed
-            .iter()
-            .any(|known| known.get("in").and_then(Value::as_str) == Some("path") && known.get("name").and_then(Value::as_str) == Some(name));
+        let has = listed.iter().any(|known| {
+            known.get("in").and_then(Value::as_str) == Some("path") && known.get("name").and_then(Value::as_str) == Some(name)
+        });
         if !has {
             listed.push(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
         }

@@ -141,7 +141,10 @@ mod tests {
         assert!(described.take("GET", "/posts/{rest}").is_none());
         let mut sections = json!({ "schemas": {} });
         described.give_components(&mut sections);
-        assert_eq!(sections["schemas"]["blog.Post"]["properties"]["tag"]["$ref"], "#/components/schemas/blog.Tag");
+        assert_eq!(
+            sections["schemas"]["blog.Post"]["properties"]["tag"]["$ref"],
+            "#/components/schemas/blog.Tag"
+        );
         assert!(sections.get("securitySchemes").is_none());
     }
 }

@@ -40,7 +40,10 @@ fn message(of: &MessageDescriptor, schemas: &mut Map<String, Value>) -> Value {
     if !schemas.contains_key(&name) {
         // Put there first: a message may hold itself.
         schemas.insert(name.clone(), Value::Null);
-        let properties: Map<String, Value> = of.fields().map(|field| (field.json_name().to_owned(), property(&field, schemas))).collect();
+        let properties: Map<String, Value> = of
+            .fields()
+            .map(|field| (field.json_name().to_owned(), property(&field, schemas)))
+            .collect();
         let mut schema = json!({ "type": "object", "properties": properties });
         if let Some(text) = comment(of.parent_file().file_descriptor_proto(), of.path()) {
             schema["description"] = text.into();
@@ -76,7 +79,9 @@ fn scalar(kind: &Kind, schemas: &mut Map<String, Value>) -> Value {
         Kind::Double | Kind::Float => json!({ "type": ["number", "string"] }),
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({ "type": "integer", "format": "int32" }),
         Kind::Uint32 | Kind::Fixed32 => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({ "type": ["string", "integer"], "format": "int64", "pattern": "^-?[0-9]{1,19}$" }),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+            json!({ "type": ["string", "integer"], "format": "int64", "pattern": "^-?[0-9]{1,19}$" })
+        }
         Kind::Uint64 | Kind::Fixed64 => json!({ "type": ["string", "integer"], "format": "uint64", "pattern": "^[0-9]{1,20}$" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::String => json!({ "type": "string" }),

@@ -117,6 +117,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: super::audit::AuditCommand,
     },
+    /// Data to try things with
+    Demo {
+        #[command(subcommand)]
+        command: super::demo::DemoCommand,
+    },
     /// Make a new module
     New(NewArgs),
     /// Build a module at every change and swap it in a running `wharf serve --dev`

@@ -188,7 +188,7 @@ fn open_browser(address: &str) {
     );
 }
 
-fn random() -> Result<String, Failure> {
+pub(super) fn random() -> Result<String, Failure> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Failure::failed("cannot draw a random number", &error.to_string(), ""))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

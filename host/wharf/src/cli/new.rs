@@ -1,4 +1,4 @@
-//! `wharf new`: a module that builds, from the templates in `host/wharf/templates/module`.
+//! `wharf new`: a module that builds, made of `examples/starter`, and a `Cargo.toml` from `host/wharf/templates/module`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,18 @@ use super::args::NewArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 
-const FILES: [(&str, &str); 3] = [
-    ("wharf.toml", include_str!("../../templates/module/wharf.toml")),
-    ("config.schema.json", include_str!("../../templates/module/config.schema.json")),
-    ("src/lib.rs", include_str!("../../templates/module/src/lib.rs")),
+/// A module of this repository, so that the templates are built and tested with it; its name is replaced.
+const FILES: [(&str, &str); 5] = [
+    ("wharf.toml", include_str!("../../../../examples/starter/wharf.toml")),
+    (
+        "config.schema.json",
+        include_str!("../../../../examples/starter/config.schema.json"),
+    ),
+    ("src/lib.rs", include_str!("../../../../examples/starter/src/lib.rs")),
+    ("src/note.rs", include_str!("../../../../examples/starter/src/note.rs")),
+    ("tests/module.rs", include_str!("../../../../examples/starter/tests/module.rs")),
 ];
-const CARGO_IN_CLONE: &str = include_str!("../../templates/module/Cargo.clone.toml");
+const CARGO_IN_CLONE: &str = include_str!("../../../../examples/starter/Cargo.toml");
 const CARGO_OUTSIDE: &str = include_str!("../../templates/module/Cargo.outside.toml");
 /// Where this program was built; outside a clone the SDK is taken from there.
 const BUILT_FROM: &str = env!("CARGO_MANIFEST_DIR");
@@ -130,8 +136,9 @@ fn make(args: &NewArgs, here: &Path) -> Result<Made, Failure> {
     let fill = |template: &str| {
         let sdk = sdk.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         template
-            .replace("__NAME__", id)
-            .replace("__TYPE__", &type_name(id))
+            .replace("starter::", &format!("{}::", id.replace('-', "_")))
+            .replace("Starter", &type_name(id))
+            .replace("starter", id)
             .replace("__SDK__", &sdk)
     };
     let mut files = Vec::new();
@@ -163,7 +170,7 @@ fn human(made: &Made) -> String {
         made.sdk.is_none().then_some(host),
         made.sdk.is_some().then_some(go),
         Some(format!("{program} dev {}", made.id)),
-        Some(format!("curl http://127.0.0.1:8080/{}/world", made.id)),
+        Some(format!("curl http://127.0.0.1:8080/{}/notes", made.id)),
     ];
     for (n, step) in steps.into_iter().flatten().enumerate() {
         text.push_str(if n == 0 { "\nnext:  " } else { "       " });
@@ -272,7 +279,12 @@ mod tests {
             "{cargo}"
         );
         let source = fs::read_to_string(made.folder.join("src/lib.rs")).unwrap();
-        assert!(source.contains("export_module!(MyBlog);") && !source.contains("__"), "{source}");
+        assert!(source.contains("export_module!(MyBlog);") && !source.contains("tarter"), "{source}");
+        let test = fs::read_to_string(made.folder.join("tests/module.rs")).unwrap();
+        assert!(
+            test.contains("my_blog::root()") && test.contains("\"/my-blog/notes\"") && !test.contains("tarter"),
+            "{test}"
+        );
         assert_eq!(make(&args("my-blog"), &deep).map(|m| m.id).unwrap_err().code, "usage");
     }
 

@@ -13,7 +13,7 @@ use super::events::table;
 use super::exit::{Exit, Failure};
 
 pub(crate) use accounts::UsersCommand;
-pub(super) use accounts::run as users;
+pub(super) use accounts::{read_password, run as users};
 pub(crate) use groups::GroupsCommand;
 pub(super) use groups::run as groups;
 pub(crate) use programs::ServiceAccountsCommand;

@@ -189,6 +189,19 @@ impl Remote {
         body: Option<(&str, Vec<u8>)>,
         limit: Duration,
     ) -> Result<(u16, Vec<u8>), Failure> {
+        self.send_with(method, path, bearer, body, &[], limit).await
+    }
+
+    /// The same, with further header fields.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<(&str, Vec<u8>)>,
+        fields: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<(u16, Vec<u8>), Failure> {
         let mut request = self
             .http
             .request(method, self.url(path))
@@ -199,6 +212,9 @@ impl Remote {
         }
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body);
+        }
+        for (name, value) in fields {
+            request = request.header(*name, *value);
         }
         let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status().as_u16();

@@ -167,7 +167,7 @@ fn who(user: &Value) -> &str {
 }
 
 /// A terminal would show what is typed.
-fn read_password(from: &mut impl Read, is_terminal: bool) -> Result<String, Failure> {
+pub(in crate::cli) fn read_password(from: &mut impl Read, is_terminal: bool) -> Result<String, Failure> {
     if is_terminal {
         return Err(Failure::usage(
             "found a terminal on standard input, which shows what is typed; expected the password from a file or a pipe",
