@@ -36,8 +36,13 @@ struct Left {
 #[utoipa::path(
     get,
     path = "/export.csv",
+    tag = "analytics",
+    operation_id = "analytics_export",
     params(ExportQuery),
-    responses((status = 200, description = "Columns at, grain, metric, dimension, value, count, sum", body = String, content_type = "text/csv"), Refused)
+    responses(
+        (status = 200, description = "Columns at, grain, metric, dimension, value, count, sum", body = String, content_type = "text/csv"),
+        Refused
+    )
 )]
 pub(crate) async fn export(tenant: Tenant, State(module): State<Arc<Analytics>>, Params(query): Params<ExportQuery>) -> Result<Response> {
     let which = which(query).map_err(Error::problem)?;

@@ -24,7 +24,14 @@ pub(crate) const USUAL_TOP: u64 = 10;
 pub(crate) const LARGEST_TOP: u64 = 1000;
 
 /// The metrics that were ever counted.
-#[utoipa::path(get, path = "/metrics", params(PageQuery), responses((status = 200, description = "One page", body = MetricsBody), Refused))]
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "analytics",
+    operation_id = "analytics_metrics",
+    params(PageQuery),
+    responses((status = 200, description = "One page", body = MetricsBody), Refused)
+)]
 pub(crate) async fn metrics(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
@@ -40,7 +47,14 @@ pub(crate) async fn metrics(
 }
 
 /// A series without gaps: where nothing happened there is a point with zeros.
-#[utoipa::path(get, path = "/series", params(SeriesQuery), responses((status = 200, description = "At most 2000 points", body = SeriesBody), Refused))]
+#[utoipa::path(
+    get,
+    path = "/series",
+    tag = "analytics",
+    operation_id = "analytics_series",
+    params(SeriesQuery),
+    responses((status = 200, description = "At most 2000 points", body = SeriesBody), Refused)
+)]
 pub(crate) async fn series(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
@@ -68,7 +82,14 @@ pub(crate) async fn series(
 }
 
 /// The values of a dimension with the most in a period.
-#[utoipa::path(get, path = "/top", params(TopQuery), responses((status = 200, description = "At most n values", body = TopBody), Refused))]
+#[utoipa::path(
+    get,
+    path = "/top",
+    tag = "analytics",
+    operation_id = "analytics_top",
+    params(TopQuery),
+    responses((status = 200, description = "At most n values", body = TopBody), Refused)
+)]
 pub(crate) async fn top(tenant: Tenant, State(module): State<Arc<Analytics>>, Params(query): Params<TopQuery>) -> Result<Json<TopBody>> {
     let n = within("n", query.n.unwrap_or(USUAL_TOP), LARGEST_TOP)?;
     let wanted = Wanted {
@@ -94,7 +115,14 @@ pub(crate) async fn top(tenant: Tenant, State(module): State<Arc<Analytics>>, Pa
 }
 
 /// What happened in a period.
-#[utoipa::path(get, path = "/totals", params(TotalsQuery), responses((status = 200, description = "The totals", body = TotalsBody), Refused))]
+#[utoipa::path(
+    get,
+    path = "/totals",
+    tag = "analytics",
+    operation_id = "analytics_totals",
+    params(TotalsQuery),
+    responses((status = 200, description = "The totals", body = TotalsBody), Refused)
+)]
 pub(crate) async fn totals(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,

@@ -56,9 +56,9 @@ pub(crate) struct SeriesQuery {
     /// Such as `blog.post.viewed`.
     #[param(max_length = 100, pattern = "^[a-z][a-z0-9_]*(\\.[a-z0-9_]+)*$", example = "blog.post.viewed")]
     pub(crate) metric: String,
-    /// Width of a point.
+    /// Width of a point; an hour when left out.
     #[serde(default)]
-    #[param(inline, default = "hour", required = false)]
+    #[param(inline, required = false)]
     pub(crate) grain: Width,
     /// Beginning; 60 minutes, 24 hours or 30 days before the end when left out.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -97,9 +97,9 @@ pub(crate) struct TopQuery {
     /// How many values.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     pub(crate) n: Option<u64>,
-    /// What decides; equal ones are in the order of their names.
+    /// What decides, how many when left out; equal ones are in the order of their names.
     #[serde(default)]
-    #[param(inline, default = "count", required = false)]
+    #[param(inline, required = false)]
     pub(crate) by: SortedBy,
 }
 
@@ -133,9 +133,9 @@ pub(crate) struct ExportQuery {
     /// Such as `blog.post.viewed`.
     #[param(max_length = 100, pattern = "^[a-z][a-z0-9_]*(\\.[a-z0-9_]+)*$", example = "blog.post.viewed")]
     pub(crate) metric: String,
-    /// Width of the buckets.
+    /// Width of the buckets; an hour when left out.
     #[serde(default)]
-    #[param(inline, default = "hour", required = false)]
+    #[param(inline, required = false)]
     pub(crate) grain: Width,
     /// Beginning; the oldest bucket that is kept when left out.
     #[param(value_type = Option<String>, format = DateTime)]

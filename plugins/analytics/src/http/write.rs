@@ -7,7 +7,7 @@ use axum::extract::State;
 use wharf_sdk::{Principal, Problem, Result, Tenant};
 
 use super::extract::Json;
-use super::schema::{BatchBody, EventBody, NotTaken, RecordedBody, ViewBody};
+use super::schema::{BatchBody, EventBody, NotTaken, ProblemBody, RecordedBody, ViewBody};
 use crate::Analytics;
 use crate::error::Error;
 use crate::intake::{NewEvent, NewView};
@@ -16,7 +16,14 @@ use crate::intake::{NewEvent, NewView};
 const MOST: usize = 1000;
 
 /// Counts one custom event.
-#[utoipa::path(post, path = "/events", request_body = EventBody, responses((status = 200, description = "It is counted", body = RecordedBody), NotTaken))]
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = "analytics",
+    operation_id = "analytics_record",
+    request_body = EventBody,
+    responses((status = 200, description = "It is counted", body = RecordedBody), NotTaken)
+)]
 pub(crate) async fn record(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
@@ -27,7 +34,14 @@ pub(crate) async fn record(
 }
 
 /// Counts many custom events: all of them, or none.
-#[utoipa::path(post, path = "/events/batch", request_body = BatchBody, responses((status = 200, description = "They are counted", body = RecordedBody), NotTaken))]
+#[utoipa::path(
+    post,
+    path = "/events/batch",
+    tag = "analytics",
+    operation_id = "analytics_record_batch",
+    request_body = BatchBody,
+    responses((status = 200, description = "They are counted", body = RecordedBody), NotTaken)
+)]
 pub(crate) async fn record_batch(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
@@ -48,10 +62,12 @@ pub(crate) async fn record_batch(
 #[utoipa::path(
     post,
     path = "/views",
+    tag = "analytics",
+    operation_id = "analytics_view",
     request_body = ViewBody,
     responses(
         (status = 200, description = "It is counted", body = RecordedBody),
-        (status = 401, description = "Nobody knows who is calling", body = super::schema::ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Nobody knows who is calling", body = ProblemBody, content_type = "application/problem+json"),
         NotTaken
     )
 )]
