@@ -10,9 +10,12 @@
 //! assert_eq!(policy.kind, Some(Kind::Require("blog.post.write".into())));
 //! ```
 
+pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod authz;
+pub mod billing;
+pub mod blog;
 #[cfg(feature = "codegen")]
 pub mod codegen;
 pub mod host;
@@ -25,6 +28,10 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");
 /// The `.proto` files of this crate, as (name to import, text). They are what an `import "wharf/..."`
 /// line in a module's own file resolves to.
 pub const PROTO_FILES: &[(&str, &str)] = &[
+    (
+        "wharf/analytics/v1/analytics.proto",
+        include_str!("../wharf/analytics/v1/analytics.proto"),
+    ),
     ("wharf/audit/v1/audit.proto", include_str!("../wharf/audit/v1/audit.proto")),
     ("wharf/audit/v1/records.proto", include_str!("../wharf/audit/v1/records.proto")),
     ("wharf/auth/v1/api_keys.proto", include_str!("../wharf/auth/v1/api_keys.proto")),
@@ -34,6 +41,11 @@ pub const PROTO_FILES: &[(&str, &str)] = &[
     ("wharf/authz/v1/decisions.proto", include_str!("../wharf/authz/v1/decisions.proto")),
     ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
     ("wharf/authz/v1/roles.proto", include_str!("../wharf/authz/v1/roles.proto")),
+    (
+        "wharf/billing/v1/billing.proto",
+        include_str!("../wharf/billing/v1/billing.proto"),
+    ),
+    ("wharf/blog/v1/blog.proto", include_str!("../wharf/blog/v1/blog.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
     (
         "wharf/identity/v1/credentials.proto",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wharf_host::events::{DeliveryRow, EventRow};
+use wharf_host::events::{DeliveryRow, EventRow, Published, SubscriptionRow};
 use wharf_host::host::Host;
 use wharf_host::jobs::RunRow;
 use wharf_host::queue::{Filter, State};
@@ -48,6 +48,43 @@ impl<'a> Events<'a> {
             .into_iter()
             .map(|event| event.envelope.get("data").cloned().unwrap_or(Value::Null));
         data.map(|data| orderly(serde_json::from_value(data))).collect()
+    }
+
+    /// Publishes an event of a tenant (empty: of none) in the name of the module its subject begins with, which need not be there: for
+    /// tests of who takes it. Gives its id.
+    ///
+    /// # Panics
+    /// When it is no event.
+    pub async fn publish(&self, tenant: &str, event_type: &str, data: &Value) -> String {
+        let event = Published {
+            module: event_type.split('.').next().unwrap_or_default().to_owned(),
+            event_type: event_type.to_owned(),
+            content_type: "application/json".to_owned(),
+            data: data.to_string().into_bytes(),
+            tenant: tenant.to_owned(),
+            ..Published::default()
+        };
+        orderly(self.0.work().events.publish(event, None).await)
+    }
+
+    /// Delivers the kept events of a subscription again, as `wharf events replay` does, and waits until they are handled. Gives how many.
+    ///
+    /// # Panics
+    /// When there is no such subscription, or they are not handled after half a minute.
+    #[allow(clippy::panic, reason = "this is an assertion for tests")]
+    pub async fn replay(&self, module: &str, subscription: &str) -> u64 {
+        let hub = &self.0.work().events;
+        let all = orderly(hub.subscriptions().await);
+        let is_it = |row: &&SubscriptionRow| row.module == module && row.subscription == subscription;
+        let Some(row) = all.iter().find(is_it) else {
+            panic!("module {module} has no subscription {subscription:?}; there are {all:?}");
+        };
+        let mut progress = orderly(hub.replay(row, None, None, None).await);
+        while progress.next.is_some() {
+            progress = orderly(hub.replay(row, None, None, Some(progress)).await);
+        }
+        self.settle().await;
+        progress.delivered
     }
 
     /// Deliveries that failed too often, newest first.

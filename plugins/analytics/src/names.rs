@@ -1,0 +1,111 @@
+//! The names of metrics and dimensions that a tenant has.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use wharf_sdk::Tenant;
+use wharf_sdk::services::database::{Db, Tx};
+
+use crate::domain::{Dimension, Record};
+use crate::error::{Error, Result};
+use crate::tables::name;
+
+/// Names that are remembered; with more, all are looked up anew.
+const REMEMBERED: usize = 50_000;
+
+/// Tenant, metric, dimension.
+type Full = (Tenant, String, String);
+
+/// Names, of which those that are known to be in the database need no statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    replica: Db,
+    most: u32,
+    known: Arc<RwLock<HashSet<Full>>>,
+}
+
+impl Names {
+    pub(crate) fn new(db: &Db, most: u32) -> Self {
+        Self {
+            replica: db.replica(),
+            most,
+            known: Arc::default(),
+        }
+    }
+
+    /// Enters the names of records that are not there yet.
+    pub(crate) async fn ensure(&self, tx: &Tx, tenant: &Tenant, records: impl Iterator<Item = &Record>, now: i64) -> Result<()> {
+        for full in self.unknown(tenant, records) {
+            if self.is_committed(&full).await? {
+                continue;
+            }
+            if full.2.is_empty() {
+                self.limit(tx, tenant, &full.1).await?;
+            }
+            insert(tx, tenant, &full, now).await?;
+        }
+        Ok(())
+    }
+
+    /// In one order, whoever writes.
+    fn unknown<'a>(&self, tenant: &Tenant, records: impl Iterator<Item = &'a Record>) -> BTreeSet<Full> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let all = records.flat_map(|record| {
+            let of = |dimension: Dimension| (tenant.clone(), record.metric.as_str().to_owned(), dimension.name);
+            record.counted_under().map(of)
+        });
+        all.filter(|full| !known.contains(full)).collect()
+    }
+
+    /// Asked outside of the transaction, which may be rolled back: only what everybody sees may be remembered. Readers have connections of
+    /// their own, so whoever holds a transaction does not wait for one that holds another.
+    async fn is_committed(&self, full: &Full) -> Result<bool> {
+        let (tenant, metric, dimension) = full;
+        let found = tenant
+            .find::<name::Entity>()
+            .filter(name::Column::Metric.eq(metric.as_str()))
+            .filter(name::Column::Dimension.eq(dimension.as_str()))
+            .one(&self.replica)
+            .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(full.clone());
+        Ok(true)
+    }
+
+    /// Refuses a new metric when there are enough. Those of events do not come here that often: there are a few dozen.
+    async fn limit(&self, tx: &Tx, tenant: &Tenant, metric: &str) -> Result<()> {
+        let of_metrics = tenant.find::<name::Entity>().filter(name::Column::Dimension.eq(""));
+        if !metric.starts_with("custom.") || of_metrics.clone().filter(name::Column::Metric.eq(metric)).count(tx).await? > 0 {
+            return Ok(());
+        }
+        match of_metrics.count(tx).await? {
+            there if there < u64::from(self.most) => Ok(()),
+            _ => Err(Error::TooMany {
+                found: metric.to_owned(),
+                most: self.most,
+            }),
+        }
+    }
+}
+
+async fn insert(tx: &Tx, tenant: &Tenant, (_, metric, dimension): &Full, now: i64) -> Result<()> {
+    let row = tenant.stamp(name::ActiveModel {
+        metric: Set(metric.clone()),
+        dimension: Set(dimension.clone()),
+        first_seen: Set(now),
+        ..Default::default()
+    });
+    let there = OnConflict::columns([name::Column::Tenant, name::Column::Metric, name::Column::Dimension])
+        .do_nothing()
+        .to_owned();
+    name::Entity::insert(row).on_conflict(there).exec_without_returning(tx).await?;
+    Ok(())
+}

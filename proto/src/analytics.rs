@@ -1,0 +1,14 @@
+//! Counts of what happens, by minute, hour and day: `wharf.analytics.v1`.
+
+/// Version 1.
+pub mod v1 {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
+
+    include!("gen/wharf.analytics.v1.rs");
+}

@@ -1,0 +1,14 @@
+//! Posts of a blog: `wharf.blog.v1`.
+
+/// Version 1.
+pub mod v1 {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
+
+    include!("gen/wharf.blog.v1.rs");
+}
