@@ -201,7 +201,10 @@ mod tests {
         for name in ["a/b", "", "A", "ä", "..", "a b", "-61", &"x".repeat(65)] {
             assert!(Tenant::named(name).is_err(), "{name}");
         }
-        assert_eq!(Tenant::named("acme-2").map(|tenant| tenant.space()).unwrap_or_default(), "t/acme-2/");
+        assert_eq!(
+            Tenant::named("acme-2").map(|tenant| tenant.space()).unwrap_or_default(),
+            "t/acme-2/"
+        );
         assert_eq!(Tenant::or_default(""), Tenant::default());
         assert_eq!(Tenant::or_default("a/b").as_str(), "-612f62");
     }

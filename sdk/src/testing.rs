@@ -43,7 +43,10 @@ pub fn check_openapi<M: Module>() {
     let Some(document) = M::openapi().into_document() else { return };
     let said = crate::openapi::operations(&document);
     let routes = M::routes();
-    let shown = routes.table().iter().filter(|route| route.method != "*" && !route.flags.has(RouteFlags::HIDDEN));
+    let shown = routes
+        .table()
+        .iter()
+        .filter(|route| route.method != "*" && !route.flags.has(RouteFlags::HIDDEN));
     let mut served: Vec<String> = shown.map(|route| format!("{} {}", route.method, route.template)).collect();
     served.sort();
     let missing: Vec<_> = served.iter().filter(|route| !said.contains(route)).collect();

@@ -118,7 +118,11 @@ impl Cache {
     /// # Errors
     /// As [`Cache::set`].
     pub async fn set_bytes(&self, key: &str, value: &[u8], ttl: impl Into<Option<Duration>>) -> Result<(), Fault> {
-        self.state.service.set(self.full(key).as_ref().into(), value.into(), millis(ttl.into())).get().await
+        self.state
+            .service
+            .set(self.full(key).as_ref().into(), value.into(), millis(ttl.into()))
+            .get()
+            .await
     }
 
     /// Deletes a value; whether there was one.
@@ -190,7 +194,11 @@ impl Cache {
     /// # Errors
     /// `invalid` when the value is no counter, `unavailable` when the cache is away.
     pub async fn increment(&self, key: &str, by: i64, ttl: impl Into<Option<Duration>>) -> Result<i64, Fault> {
-        self.state.service.increment(self.full(key).as_ref().into(), by, millis(ttl.into())).get().await
+        self.state
+            .service
+            .increment(self.full(key).as_ref().into(), by, millis(ttl.into()))
+            .get()
+            .await
     }
 
     /// Replaces a value by another one if it is still the expected one; `None` stands for no value on both sides. Values are
@@ -206,10 +214,12 @@ impl Cache {
         ttl: impl Into<Option<Duration>>,
     ) -> Result<bool, Fault> {
         let (expected, new) = (expected.map(encode).transpose()?, new.map(encode).transpose()?);
-        let answer = self
-            .state
-            .service
-            .compare_and_set(self.full(key).as_ref().into(), lend(expected.as_ref()), lend(new.as_ref()), millis(ttl.into()));
+        let answer = self.state.service.compare_and_set(
+            self.full(key).as_ref().into(),
+            lend(expected.as_ref()),
+            lend(new.as_ref()),
+            millis(ttl.into()),
+        );
         answer.get().await
     }
 
@@ -218,7 +228,11 @@ impl Cache {
     /// # Errors
     /// `unavailable` when the cache is away.
     pub async fn touch(&self, key: &str, ttl: impl Into<Option<Duration>>) -> Result<bool, Fault> {
-        self.state.service.touch(self.full(key).as_ref().into(), millis(ttl.into())).get().await
+        self.state
+            .service
+            .touch(self.full(key).as_ref().into(), millis(ttl.into()))
+            .get()
+            .await
     }
 
     /// How long a value stays; none when there is none.
