@@ -171,6 +171,7 @@ pub(crate) fn serve(side: &str) -> Result<()> {
         template: template.to_owned(),
         policy: policy.clone(),
         rate_class: None,
+        hidden: false,
     };
     let table = RouteTable::build(vec![Mounted {
         id: "bench".to_owned(),

@@ -17,6 +17,8 @@ mod signer;
 mod admission;
 #[path = "pipeline/browsers.rs"]
 mod browsers;
+#[path = "pipeline/hidden.rs"]
+mod hidden;
 #[path = "pipeline/rates.rs"]
 mod rates;
 #[path = "pipeline/records.rs"]

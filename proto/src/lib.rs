@@ -21,6 +21,7 @@ pub mod codegen;
 pub mod host;
 pub mod identity;
 pub mod options;
+pub mod pages;
 
 /// Encoded `FileDescriptorSet` of every API in this crate, with everything they import.
 pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.bin");

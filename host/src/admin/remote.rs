@@ -85,6 +85,7 @@ pub fn remote_routes(router: Router) -> Result<RouteTable, Vec<Finding>> {
         template: (*template).to_owned(),
         policy: Policy::Require((*permission).to_owned()),
         rate_class: None,
+        hidden: false,
     };
     RouteTable::of_host(Mounted {
         id: HOST.to_owned(),
@@ -103,6 +104,7 @@ pub fn host_permissions() -> DeclaredPermissions {
     let permission = |(name, description): &(&str, &str)| Permission {
         name: (*name).to_owned(),
         description: (*description).to_owned(),
+        installation: true,
     };
     DeclaredPermissions {
         module: HOST.to_owned(),

@@ -37,6 +37,9 @@ pub struct Route {
     /// Name of the rate class, if the route has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_class: Option<String>,
+    /// Whoever may not call it is answered as if there were no such route.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// One gRPC method of a module.

@@ -110,6 +110,7 @@ fn of_route(row: RouteRow) -> Route {
             Policy::Authenticated => "authenticated".to_owned(),
             Policy::Require(permission) => permission,
         },
+        hidden: row.hidden,
     }
 }
 

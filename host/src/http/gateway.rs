@@ -151,26 +151,44 @@ impl Gateway {
         }
         let entry = match self.find(&head, call.media, wire)? {
             Found::Route(entry) => entry,
-            Found::Options(allow) => return Ok(no_content(Some(allow))),
-            Found::WrongMethod(allow) => {
-                let detail = format!(
-                    "found method {}, expected one of: {}",
-                    head.method,
-                    allow.to_str().unwrap_or_default()
-                );
-                return Err(Refusal::new(ErrorKind::MethodNotAllowed, detail).with(ALLOW, allow));
-            }
-            Found::Nothing => return self.local(head, body, call, *wire).await,
+            other => return self.unrouted(other, head, body, call, *wire).await,
         };
         record.lane = entry.lane;
         record.entry = Some(Arc::clone(&entry));
-        call.info.principal = self.admit(&mut head, &entry, &call.info).await?;
+        call.info.principal = match self.admit(&mut head, &entry, &call.info).await {
+            Ok(principal) => principal,
+            Err(refusal) if entry.hidden && matches!(refusal.kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden) => {
+                let in_sight = self.routes.load().in_sight(&head.method, head.uri.path());
+                return self.unrouted(in_sight, head, body, call, *wire).await;
+            }
+            Err(refusal) => return Err(refusal),
+        };
         record.rate = self.count_caller(&head, &entry, &call.info).await?;
         let body = self.inbound(body, &call, *wire)?;
         if *wire == Wire::Connect {
             return crate::grpc::connect::serve(self, &entry, head, body, call.info, &call.clock, call.media == Media::Json).await;
         }
         self.call_module(entry, head, body, call).await
+    }
+
+    /// Answers what no route takes, or none that the caller may know of.
+    async fn unrouted<B>(&self, found: Found, head: Parts, body: B, call: Call, wire: Wire) -> Result<Response<Body>, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match found {
+            Found::Options(allow) => Ok(no_content(Some(allow))),
+            Found::WrongMethod(allow) => {
+                let detail = format!(
+                    "found method {}, expected one of: {}",
+                    head.method,
+                    allow.to_str().unwrap_or_default()
+                );
+                Err(Refusal::new(ErrorKind::MethodNotAllowed, detail).with(ALLOW, allow))
+            }
+            Found::Nothing | Found::Route(_) => self.local(head, body, call, wire).await,
+        }
     }
 
     /// Looks the route up, and finds out in which language the client wants its errors.

@@ -9,6 +9,7 @@
 //! * The module sees the path without its prefix. The prefix alone, with or without a slash, is the module's `/`.
 //! * `HEAD` is served by a `GET` route, `OPTIONS` is answered by the host, unless the module lists them itself.
 //! * A gRPC method is found by its exact path.
+//! * `Allow` names no hidden method, and a path whose routes are all hidden is not there for methods it does not list.
 
 mod build;
 
@@ -56,6 +57,8 @@ pub struct Entry {
     pub policy: Policy,
     /// Name of the rate class, if it has one of its own.
     pub rate_class: Option<String>,
+    /// Whoever may not call is answered as if there were no such route. Never for gRPC.
+    pub hidden: bool,
     /// Where requests go.
     pub endpoint: Arc<dyn Endpoint>,
     /// The module's prefix; empty for gRPC.
@@ -122,6 +125,7 @@ struct Mount {
 struct Methods {
     listed: Vec<(Method, Arc<Entry>)>,
     any: Option<Arc<Entry>>,
+    /// Methods that show; none when all are hidden.
     allow: Option<HeaderValue>,
 }
 
@@ -150,6 +154,18 @@ impl RouteTable {
         };
         match mount.paths.at(rest) {
             Ok(matched) => matched.value.pick(method),
+            Err(_) => Found::Nothing,
+        }
+    }
+
+    /// What [`RouteTable::http`] would find without the hidden routes of the path: for whoever may not call them.
+    #[must_use]
+    pub fn in_sight(&self, method: &Method, path: &str) -> Found {
+        let Some((mount, rest)) = self.mount(path) else {
+            return Found::Nothing;
+        };
+        match mount.paths.at(rest) {
+            Ok(matched) => matched.value.pick_among(method, |entry| !entry.hidden),
             Err(_) => Found::Nothing,
         }
     }
@@ -197,16 +213,23 @@ impl RouteTable {
 
 impl Methods {
     fn pick(&self, method: &Method) -> Found {
-        let listed = |wanted: &Method| self.listed.iter().find(|(method, _)| method == wanted).map(|(_, entry)| entry);
+        self.pick_among(method, |_| true)
+    }
+
+    fn pick_among(&self, method: &Method, counts: impl Fn(&Entry) -> bool) -> Found {
+        let listed = |wanted: &Method| {
+            let mut found = self.listed.iter().filter(|(method, entry)| method == wanted && counts(entry));
+            found.next().map(|(_, entry)| entry)
+        };
         let by_get = || if *method == Method::HEAD { listed(&Method::GET) } else { None };
-        if let Some(entry) = listed(method).or_else(by_get).or(self.any.as_ref()) {
+        let any = || self.any.as_ref().filter(|entry| counts(entry));
+        if let Some(entry) = listed(method).or_else(by_get).or_else(any) {
             return Found::Route(Arc::clone(entry));
         }
-        let allow = self.allow.clone().unwrap_or_else(|| HeaderValue::from_static(""));
-        if *method == Method::OPTIONS {
-            Found::Options(allow)
-        } else {
-            Found::WrongMethod(allow)
+        match &self.allow {
+            None => Found::Nothing,
+            Some(allow) if *method == Method::OPTIONS => Found::Options(allow.clone()),
+            Some(allow) => Found::WrongMethod(allow.clone()),
         }
     }
 }

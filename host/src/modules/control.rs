@@ -72,6 +72,9 @@ pub struct RouteRow {
     pub path: String,
     /// Who may call it.
     pub policy: Policy,
+    /// Whoever may not is answered as if there were no such route.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// Which builds of a module may be loaded.

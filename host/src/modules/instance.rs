@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
-use wharf_plugin_api::exports::http::{HttpExport, PolicyKind};
+use wharf_plugin_api::exports::http::{HttpExport, PolicyKind, RouteFlags};
 use wharf_plugin_api::exports::migrations::MigrationsExport;
 use wharf_plugin_api::exports::openapi::OpenApiExport;
 use wharf_plugin_api::module::{Health, ModuleRef, export};
@@ -105,12 +105,18 @@ impl Instance {
         if let Some(HttpExport { service, routes: listed }) = exported {
             http = Some(RemoteService::new(service)?);
             for route in listed {
-                match policy(route.policy, &route.permission) {
+                // A flag of a later version may take something away that this host would give.
+                let policy = match RouteFlags::KNOWN.has(route.flags) {
+                    true => policy(route.policy, &route.permission),
+                    false => None,
+                };
+                match policy {
                     Some(policy) => routes.push(Route {
                         method: route.method.into(),
                         template: route.template.into(),
                         policy,
                         rate_class: Some(route.rate_class.into_string()).filter(|class| !class.is_empty()),
+                        hidden: route.flags.has(RouteFlags::HIDDEN),
                     }),
                     None => unserved.push(format!("{} {}", route.method, route.template)),
                 }

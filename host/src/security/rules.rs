@@ -128,7 +128,14 @@ impl Authorizer for Rules {
             return explain::built_in(who, permission, decision);
         }
         match (&*self.set.load(), who.identity()) {
-            (Some(set), Some(who)) => set.explain(who.subject(), self.tenant_of(who, permission), permission, resource),
+            (Some(set), Some(who)) => {
+                let tenant = self.tenant_of(who, permission);
+                let explained = set.explain(who.subject(), tenant, permission, resource);
+                match tenant.is_empty() && !who.tenant.is_empty() {
+                    true => explain::everywhere(explained, permission),
+                    false => explained,
+                }
+            }
             _ => explain::unknown(),
         }
     }

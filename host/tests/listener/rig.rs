@@ -81,6 +81,7 @@ pub fn route(method: &str, template: &str) -> Route {
         template: template.to_owned(),
         policy: Policy::Public,
         rate_class: None,
+        hidden: false,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Who gets where, and what happens when nobody can tell.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wharf_host::security::{Source, Standing};
 use wharf_proto::auth::v1::revocation::What;
 
 use crate::rig::{Rig, policy, revocations};
-use crate::signer::claims;
+use crate::signer::{claims, now};
 
 #[tokio::test]
 async fn policies_of_routes_hold_for_everybody() {
@@ -72,6 +72,61 @@ async fn what_is_revoked_is_refused_within_a_second() {
         assert_eq!(rig.get("/notes/public", Some(&ada)).await.status, 401, "{what:?}");
         assert_eq!(rig.get("/notes/known", Some(&eve)).await.status, 200, "{what:?}: only hers");
     }
+}
+
+#[tokio::test]
+async fn tokens_of_one_second_are_told_apart_by_their_millisecond() {
+    let rig = Rig::start().await;
+    let second = now() - 2;
+    let token = |name: &str, claims_of: serde_json::Value| {
+        let mut changes = claims_of;
+        changes["jti"] = json!(name);
+        rig.signer.sign(&claims("ada", changes))
+    };
+    let (older, younger) = (
+        token("older", json!({ "iat": second, "iat_ms": second * 1000 + 499 })),
+        token("younger", json!({ "iat": second, "iat_ms": second * 1000 + 500 })),
+    );
+    // What says no millisecond, or one of another second, is as old as its second.
+    let (silent, lying) = (
+        token("silent", json!({ "iat": second })),
+        token("lying", json!({ "iat": second, "iat_ms": (second + 1) * 1000 + 500 })),
+    );
+    let fraction = token("fraction", json!({ "iat": second as f64 + 0.75 }));
+    for token in [&older, &younger, &silent, &lying, &fraction] {
+        assert_eq!(rig.get("/notes/known", Some(token)).await.status, 200);
+    }
+    let mut update = revocations(2, vec![What::Subject("user:ada".to_owned())]);
+    update.revocations[0].before = Some(prost_types::Timestamp {
+        seconds: second,
+        nanos: 500_000_000,
+    });
+    rig.core.revoked.send_replace(update);
+    for token in [&older, &silent, &lying] {
+        rig.soon("/notes/known", Some(token), 401).await;
+    }
+    for token in [&younger, &fraction] {
+        assert_eq!(rig.get("/notes/known", Some(token)).await.status, 200);
+    }
+    let text = token("text", json!({ "iat": second, "iat_ms": "soon" }));
+    assert_eq!(rig.get("/notes/known", Some(&text)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_whose_account_was_shut_out_is_asked_about_again_and_counts_when_it_may() {
+    let rig = Rig::start().await;
+    let asked = || rig.core.key_checks.load(Ordering::SeqCst);
+    assert_eq!(rig.get("/notes/known", Some("wharf_good")).await.status, 200);
+    rig.core
+        .revoked
+        .send_replace(revocations(2, vec![What::Subject("service:robot".to_owned())]));
+    let until = Instant::now() + Duration::from_secs(1);
+    while asked() == 1 {
+        assert!(Instant::now() < until, "an answer of before the revocation is taken still");
+        assert_eq!(rig.get("/notes/known", Some("wharf_good")).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(rig.get("/notes/known", Some("wharf_good")).await.status, 200);
 }
 
 #[tokio::test]

@@ -190,6 +190,7 @@ impl Rig {
                     permissions: vec![Permission {
                         name: "notes.note.read".to_owned(),
                         description: "read notes".to_owned(),
+                        installation: false,
                     }],
                 }]
             }),
@@ -248,6 +249,11 @@ impl Rig {
             template: template.to_owned(),
             policy,
             rate_class: class.map(str::to_owned),
+            hidden: false,
+        };
+        let hidden = |method: &str, template: &str, policy: Policy| Route {
+            hidden: true,
+            ..route(method, template, policy, None)
         };
         let read = || Policy::Require("notes.note.read".to_owned());
         Mounted {
@@ -260,6 +266,11 @@ impl Rig {
                 route("GET", "/read/{id}", read(), None),
                 route("POST", "/login", Policy::Public, Some("login")),
                 route("GET", "/odd", Policy::Public, Some("nobody-configured-it")),
+                hidden("GET", "/secret/{id}", read()),
+                hidden("POST", "/secret/{id}", Policy::Authenticated),
+                route("GET", "/half", Policy::Public, None),
+                hidden("DELETE", "/half", read()),
+                hidden("*", "/all", read()),
             ],
             grpc: Vec::new(),
             endpoint: self.who.clone(),

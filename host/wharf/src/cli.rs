@@ -23,6 +23,7 @@ mod migrate;
 mod modules;
 mod new;
 mod offline;
+mod pages;
 mod people;
 mod remote;
 mod render;

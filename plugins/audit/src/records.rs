@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::LikeExpr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use wharf_proto::pages;
 use wharf_sdk::audit::Outcome;
 
 use crate::Audit;
@@ -14,7 +15,7 @@ use crate::tables::{chain, checkpoint, entry};
 use crate::verify::{Finding, Kind, Known, Report, Walk};
 
 /// Rows that are read at a time.
-const PAGE: u64 = 500;
+const PAGE: usize = 500;
 
 /// Which entries.
 #[derive(Clone, Debug, Default)]
@@ -76,10 +77,7 @@ impl Which {
 impl Audit {
     /// Newest first, and the token of the next page.
     pub(crate) async fn list(&self, which: &Which, size: u32, token: &str) -> Result<(Vec<entry::Model>, String)> {
-        let size = match u64::from(size) {
-            0 => 50,
-            size => size.min(PAGE),
-        };
+        let size = pages::size(size);
         let mut found = entry::Entity::find().filter(which.condition());
         if !token.is_empty() {
             let (at, id) = token
@@ -90,8 +88,8 @@ impl Audit {
             found = found.filter(Condition::any().add(entry::Column::At.lt(at)).add(same));
         }
         let found = found.order_by_desc(entry::Column::At).order_by_desc(entry::Column::Id);
-        let mut rows = found.limit(size + 1).all(&self.db).await?;
-        let next = cut(&mut rows, size, |row| format!("{}.{}", row.at, row.id));
+        let mut rows = found.limit(size as u64 + 1).all(&self.db).await?;
+        let next = pages::cut(&mut rows, size, |row| format!("{}.{}", row.at, row.id));
         Ok((rows, next))
     }
 
@@ -107,8 +105,8 @@ impl Audit {
             }
             None => return Err(bad_token(token)),
         }
-        let mut rows = in_order(found).limit(PAGE + 1).all(&self.db).await?;
-        let next = cut(&mut rows, PAGE, |row| format!("{}.{}", row.seq, row.chain));
+        let mut rows = in_order(found).limit(PAGE as u64 + 1).all(&self.db).await?;
+        let next = pages::cut(&mut rows, PAGE, |row| format!("{}.{}", row.seq, row.chain));
         lines.extend(rows.into_iter().map(|row| line(&link(row))));
         if next.is_empty() && which.is_whole() {
             for row in self.checkpoint_rows(&which.chain).await? {
@@ -135,10 +133,7 @@ impl Audit {
 
     /// Newest first, and the token of the next page.
     pub(crate) async fn checkpoints(&self, chain: &str, size: u32, token: &str) -> Result<(Vec<checkpoint::Model>, String)> {
-        let size = match u64::from(size) {
-            0 => 50,
-            size => size.min(PAGE),
-        };
+        let size = pages::size(size);
         let mut found = checkpoint::Entity::find();
         if !chain.is_empty() {
             found = found.filter(checkpoint::Column::Chain.eq(chain));
@@ -152,8 +147,8 @@ impl Audit {
             found = found.filter(Condition::any().add(checkpoint::Column::At.lt(at)).add(same));
         }
         let found = found.order_by_desc(checkpoint::Column::At).order_by_asc(checkpoint::Column::Chain);
-        let mut rows = found.limit(size + 1).all(&self.db).await?;
-        let next = cut(&mut rows, size, |row| format!("{}.{}", row.at, row.chain));
+        let mut rows = found.limit(size as u64 + 1).all(&self.db).await?;
+        let next = pages::cut(&mut rows, size, |row| format!("{}.{}", row.at, row.chain));
         Ok((rows, next))
     }
 
@@ -252,7 +247,7 @@ impl Audit {
         let mut pending: Option<entry::Model> = None;
         loop {
             let rows = self.rows(&chain.name, after).await?;
-            let is_last = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+            let is_last = rows.len() < PAGE;
             after = rows.last().map_or(after, |row| row.seq);
             for row in rows {
                 if let Some(before) = pending.replace(row)
@@ -300,7 +295,7 @@ impl Audit {
         let found = entry::Entity::find()
             .filter(entry::Column::Chain.eq(chain))
             .filter(entry::Column::Seq.gt(after));
-        Ok(found.order_by_asc(entry::Column::Seq).limit(PAGE).all(&self.db).await?)
+        Ok(found.order_by_asc(entry::Column::Seq).limit(PAGE as u64).all(&self.db).await?)
     }
 }
 
@@ -360,15 +355,6 @@ fn line(link: &Link) -> String {
 fn like(glob: &str) -> LikeExpr {
     let escaped = glob.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     LikeExpr::new(escaped.replace('*', "%")).escape('\\')
-}
-
-fn cut<T>(rows: &mut Vec<T>, size: u64, token: impl Fn(&T) -> String) -> String {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    if rows.len() <= size {
-        return String::new();
-    }
-    rows.truncate(size);
-    rows.last().map(token).unwrap_or_default()
 }
 
 fn bad_token(token: &str) -> Error {

@@ -3,10 +3,12 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_proto::identity::v1::Account;
+use wharf_proto::pages;
 use wharf_sdk::audit::Entry;
 
 use crate::config::millis;
 use crate::failure::Failure;
+use crate::grpc::Page;
 use crate::revocations::Revoked;
 use crate::scopes::is_glob;
 use crate::secret::{Secret, digest, hint_of, looks_like_api_key};
@@ -115,13 +117,16 @@ impl Inner {
         Ok(Some((row, account)))
     }
 
-    /// Keys, newest first, those that do not count any more too.
-    pub(crate) async fn list_api_keys(&self, whose: &Whose, after: Option<&str>, limit: u64) -> Result<Vec<api_key::Model>, Failure> {
+    /// Keys, newest first, those that do not count any more too, and the token of the next page.
+    pub(crate) async fn list_api_keys(&self, whose: &Whose, page: &Page) -> Result<(Vec<api_key::Model>, String), Failure> {
         let mut found = of(whose);
-        if let Some(after) = after {
+        if let Some(after) = &page.after {
             found = found.filter(api_key::Column::Id.lt(after));
         }
-        Ok(found.order_by_desc(api_key::Column::Id).limit(limit).all(&self.db).await?)
+        let found = found.order_by_desc(api_key::Column::Id).limit(page.size as u64 + 1);
+        let mut rows = found.all(&self.db).await?;
+        let next = pages::cut(&mut rows, page.size, |row| row.id.clone());
+        Ok((rows, next))
     }
 
     /// Revokes one. Every node knows within a second.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
+use wharf_sdk::services::database::Tx;
 use wharf_sdk::{Error, Event, EventContext, Handlers, JobContext, Jobs};
 
 use crate::failure::Failure;
@@ -33,6 +35,15 @@ pub struct AccountChanged {
     /// It is gone.
     #[serde(default)]
     pub deleted: bool,
+    /// Its password or secret is another one now.
+    #[serde(default)]
+    pub credentials_changed: bool,
+    /// When that was, in milliseconds since 1970.
+    #[serde(default)]
+    pub credentials_changed_at: i64,
+    /// Session in which its owner changed the password.
+    #[serde(default)]
+    pub session: Option<String>,
 }
 
 impl Event for AccountChanged {
@@ -40,6 +51,12 @@ impl Event for AccountChanged {
 
     fn key(&self) -> Option<String> {
         Some(self.id.clone())
+    }
+}
+
+impl AccountChanged {
+    fn subject(&self) -> String {
+        format!("{}:{}", self.kind, self.id)
     }
 }
 
@@ -72,22 +89,15 @@ pub(crate) fn follow(inner: &Arc<Inner>) {
 }
 
 impl Auth {
-    /// Somebody who may not log in any more is logged out, everywhere.
+    /// Somebody who may not log in any more is logged out, everywhere; so is whoever logged in with a password that was changed.
     async fn account_changed(self: Arc<Self>, changed: AccountChanged, ctx: EventContext) -> Result<(), Error> {
-        if changed.status == "active" && !changed.deleted {
-            return Ok(());
-        }
-        let tx = ctx.tx()?;
-        self.inner.end_sessions_in(&tx, &Which::of_account(&changed.id)).await?;
-        let keys = api_key::Entity::find()
-            .filter(api_key::Column::Account.eq(&changed.id))
-            .filter(api_key::Column::RevokedAt.is_null())
-            .all(&tx)
-            .await?;
-        let subject = Revoked::Subject(format!("{}:{}", changed.kind, changed.id));
-        let revoked = keys.into_iter().map(|key| Revoked::ApiKey(key.id)).chain([subject]);
-        self.inner.revoke(&tx, revoked).await?;
         // The host commits once this has returned; the next look sees it.
+        let tx = ctx.tx()?;
+        if changed.deleted || changed.status != "active" {
+            self.inner.shut_out(&tx, &changed).await?;
+        } else if changed.credentials_changed {
+            self.inner.end_what_was_proved(&tx, &changed).await?;
+        }
         Ok(())
     }
 
@@ -99,6 +109,66 @@ impl Auth {
 }
 
 impl Inner {
+    /// Ends all that an account has. Its API keys come back with it when it is made active again: hosts ask about them anew once
+    /// something of their subject was revoked, and are told by the account's status. Those of one that is gone end for good.
+    async fn shut_out(&self, tx: &Tx, changed: &AccountChanged) -> Result<(), Failure> {
+        self.end_sessions_in(tx, &Which::of_account(&changed.id)).await?;
+        self.use_codes_up(tx, &changed.id, i64::MAX).await?;
+        let mut revoked = vec![Revoked::subject_now(changed.subject())];
+        if changed.deleted {
+            let keys = api_key::Entity::find()
+                .filter(api_key::Column::Account.eq(&changed.id))
+                .filter(api_key::Column::RevokedAt.is_null())
+                .all(tx)
+                .await?;
+            api_key::Entity::update_many()
+                .col_expr(api_key::Column::RevokedAt, Expr::value(now_ms()))
+                .filter(api_key::Column::Account.eq(&changed.id))
+                .filter(api_key::Column::RevokedAt.is_null())
+                .exec(tx)
+                .await?;
+            revoked.extend(keys.into_iter().map(|key| Revoked::ApiKey(key.id)));
+        }
+        self.revoke(tx, revoked).await
+    }
+
+    /// Ends what was given for a password or secret of before. API keys stay: they were not given for it.
+    async fn end_what_was_proved(&self, tx: &Tx, changed: &AccountChanged) -> Result<(), Failure> {
+        let at = match changed.credentials_changed_at {
+            0 => now_ms(),
+            at => at,
+        };
+        if changed.kind == "service" {
+            // It has no sessions, only tokens.
+            return self.revoke(tx, [Revoked::Subject(changed.subject(), at)]).await;
+        }
+        let which = Which {
+            except: changed.session.clone(),
+            proved_until: Some(at),
+            ..Which::of_account(&changed.id)
+        };
+        let ended = self.end_sessions_in(tx, &which).await?;
+        self.use_codes_up(tx, &changed.id, at).await?;
+        tracing::info!(
+            account.id = changed.id,
+            sessions = ended,
+            "a password was changed, and sessions of before ended"
+        );
+        Ok(())
+    }
+
+    /// Codes that somebody who logged in until then has not exchanged yet.
+    async fn use_codes_up(&self, tx: &Tx, account: &str, until: i64) -> Result<(), Failure> {
+        code::Entity::update_many()
+            .col_expr(code::Column::UsedAt, Expr::value(now_ms()))
+            .filter(code::Column::Account.eq(account))
+            .filter(code::Column::AuthenticatedAt.lte(until))
+            .filter(code::Column::UsedAt.is_null())
+            .exec(tx)
+            .await?;
+        Ok(())
+    }
+
     /// Deletes what counts no more.
     async fn forget(&self) -> Result<(), Failure> {
         let now = now_ms();

@@ -28,6 +28,9 @@ pub(crate) struct Claims {
     pub(crate) client_id: String,
     pub(crate) jti: String,
     pub(crate) iat: i64,
+    /// `iat` in milliseconds, a claim of Wharf's own: so that a revocation can tell tokens of one second apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) iat_ms: Option<i64>,
     pub(crate) nbf: i64,
     pub(crate) exp: i64,
     /// When its subject proved who it is.
@@ -65,10 +68,20 @@ struct IdClaims<'a> {
     nonce: Option<&'a str>,
 }
 
+impl Claims {
+    /// When it was issued, in milliseconds. A token that says only the second, or two different ones, counts from the second's
+    /// beginning: rather too old than too young.
+    pub(crate) fn issued_ms(&self) -> i64 {
+        let second = self.iat.saturating_mul(1000);
+        self.iat_ms.filter(|ms| ms.div_euclid(1000) == self.iat).unwrap_or(second)
+    }
+}
+
 impl Inner {
     /// An access token.
     pub(crate) fn access_token(&self, bearer: &Bearer<'_>) -> Result<String, Failure> {
-        let now = now_ms() / 1000;
+        let now_ms = now_ms();
+        let now = now_ms / 1000;
         let claims = Claims {
             iss: self.config.issuer(),
             aud: self.config.audience(),
@@ -79,6 +92,7 @@ impl Inner {
             client_id: bearer.client.to_owned(),
             jti: new_id(),
             iat: now,
+            iat_ms: Some(now_ms),
             nbf: now,
             exp: now + i64::try_from(self.config.access_token_seconds).unwrap_or(i64::MAX / 4),
             auth_time: bearer.authenticated_at / 1000,
@@ -153,6 +167,7 @@ mod tests {
             client_id: "s".to_owned(),
             jti: "j".to_owned(),
             iat: 1,
+            iat_ms: None,
             nbf: 1,
             exp: 2,
             auth_time: 1,
@@ -160,6 +175,12 @@ mod tests {
             scope: None,
         };
         let text = serde_json::to_string(&claims).unwrap();
-        assert!(!text.contains("scope") && !text.contains("sid"), "{text}");
+        assert!(
+            !text.contains("scope") && !text.contains("sid") && !text.contains("iat_ms"),
+            "{text}"
+        );
+        for (iat_ms, issued) in [(None, 1000), (Some(1999), 1999), (Some(2000), 1000), (Some(999), 1000)] {
+            assert_eq!(Claims { iat_ms, ..claims.clone() }.issued_ms(), issued, "{iat_ms:?}");
+        }
     }
 }

@@ -56,6 +56,11 @@ impl Client {
         ]
     }
 
+    /// Where a client stands in lists: the built-in ones first, then by id.
+    pub(crate) fn place(id: &str) -> (bool, &str) {
+        (id != FIRST_PARTY && id != CLI, id)
+    }
+
     pub(crate) fn is_confidential(&self) -> bool {
         self.secret_hash.is_some()
     }

@@ -6,6 +6,8 @@ mod clients;
 mod sessions;
 mod sources;
 
+pub(crate) use caller::Page;
+
 use std::sync::Arc;
 
 use wharf_proto::auth::v1::api_keys_server::ApiKeysServer;

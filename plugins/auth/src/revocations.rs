@@ -20,8 +20,8 @@ pub(crate) const REVOCATIONS: &str = "revocations";
 pub(crate) enum Revoked {
     /// A session: all its tokens.
     Session(String),
-    /// A subject, `user:ID`: every token issued before now.
-    Subject(String),
+    /// A subject, `user:ID`: every token issued before that time, in milliseconds.
+    Subject(String, i64),
     /// One token, and when it expires in milliseconds.
     Token(String, i64),
     /// An API key.
@@ -35,7 +35,7 @@ pub(crate) struct Revocations {
     rows: Vec<revocation::Model>,
     sessions: HashSet<String>,
     tokens: HashSet<String>,
-    /// Subjects, and the second before which their tokens count no more.
+    /// Subjects, and the millisecond before which their tokens count no more.
     subjects: HashMap<String, i64>,
 }
 
@@ -45,7 +45,7 @@ impl Revocations {
         let subject = || format!("{}:{}", claims.kind, claims.sub);
         claims.sid.as_ref().is_some_and(|sid| self.sessions.contains(sid))
             || self.tokens.contains(&claims.jti)
-            || (!self.subjects.is_empty() && self.subjects.get(&subject()).is_some_and(|before| claims.iat < *before))
+            || (!self.subjects.is_empty() && self.subjects.get(&subject()).is_some_and(|before| claims.issued_ms() < *before))
     }
 
     /// Everything, for whoever knows nothing yet.
@@ -76,7 +76,7 @@ impl Revocations {
             "token" => drop(self.tokens.insert(row.value.clone())),
             "subject" => {
                 let before = self.subjects.entry(row.value.clone()).or_default();
-                *before = (*before).max(row.before / 1000);
+                *before = (*before).max(row.before);
             }
             _ => {}
         }
@@ -92,20 +92,25 @@ impl Revocations {
     }
 }
 
+impl Revoked {
+    /// Every token a subject has until now, that of this very millisecond too.
+    pub(crate) fn subject_now(subject: String) -> Self {
+        Self::Subject(subject, now_ms() + 1)
+    }
+}
+
 impl Inner {
     /// Writes revocations in a transaction. Call [`Inner::look`] once it is committed: this node then knows at once.
     pub(crate) async fn revoke(&self, tx: &Tx, revoked: impl IntoIterator<Item = Revoked>) -> Result<(), Failure> {
         let now = now_ms();
         for what in revoked {
             let epoch = raise(tx, REVOCATIONS).await?;
-            // A token has whole seconds: all of this one counts as before.
-            let before = (now / 1000 + 1) * 1000;
             let forget = now + self.config.token_life_ms() + 1000;
-            let (kind, value, forget) = match what {
-                Revoked::Session(id) => ("session", id, forget),
-                Revoked::Subject(subject) => ("subject", subject, forget),
-                Revoked::Token(id, expires) => ("token", id, expires + crate::config::LEEWAY_MS),
-                Revoked::ApiKey(id) => ("api_key", id, forget),
+            let (kind, value, before, forget) = match what {
+                Revoked::Session(id) => ("session", id, now, forget),
+                Revoked::Subject(subject, before) => ("subject", subject, before, forget),
+                Revoked::Token(id, expires) => ("token", id, now, expires + crate::config::LEEWAY_MS),
+                Revoked::ApiKey(id) => ("api_key", id, now, forget),
             };
             let row = revocation::ActiveModel {
                 epoch: Set(epoch),

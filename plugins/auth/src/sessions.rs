@@ -3,12 +3,14 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_proto::identity::v1::Account;
+use wharf_proto::pages;
 use wharf_sdk::audit::Entry;
 use wharf_sdk::services::database::Tx;
 
 use crate::claims::Bearer;
 use crate::config::millis;
 use crate::failure::Failure;
+use crate::grpc::Page;
 use crate::revocations::Revoked;
 use crate::secret::{Secret, digest};
 use crate::tables::{refresh_token, session};
@@ -50,6 +52,8 @@ pub(crate) struct Which {
     pub(crate) client: Option<String>,
     /// Not this one.
     pub(crate) except: Option<String>,
+    /// Only those whose subject proved who it is until then, in milliseconds.
+    pub(crate) proved_until: Option<i64>,
 }
 
 const USED_AGAIN: &str = "the refresh token was used before: the session it belonged to has been ended, log in again";
@@ -204,13 +208,16 @@ impl Inner {
         Ok(count)
     }
 
-    /// Sessions that live, newest first.
-    pub(crate) async fn list_sessions(&self, which: &Which, after: Option<&str>, limit: u64) -> Result<Vec<session::Model>, Failure> {
+    /// Sessions that live, newest first, and the token of the next page.
+    pub(crate) async fn list_sessions(&self, which: &Which, page: &Page) -> Result<(Vec<session::Model>, String), Failure> {
         let mut found = alive(which, now_ms());
-        if let Some(after) = after {
+        if let Some(after) = &page.after {
             found = found.filter(session::Column::Id.lt(after));
         }
-        Ok(found.order_by_desc(session::Column::Id).limit(limit).all(&self.db).await?)
+        let found = found.order_by_desc(session::Column::Id).limit(page.size as u64 + 1);
+        let mut rows = found.all(&self.db).await?;
+        let next = pages::cut(&mut rows, page.size, |row| row.id.clone());
+        Ok((rows, next))
     }
 
     /// The session a refresh token belongs to, if it counts.
@@ -259,8 +266,11 @@ fn alive(which: &Which, now: i64) -> sea_orm::Select<session::Entity> {
             found = found.filter(column.eq(value));
         }
     }
-    match &which.except {
-        Some(id) => found.filter(Column::Id.ne(id)),
+    if let Some(id) = &which.except {
+        found = found.filter(Column::Id.ne(id));
+    }
+    match which.proved_until {
+        Some(until) => found.filter(Column::AuthenticatedAt.lte(until)),
         None => found,
     }
 }

@@ -12,6 +12,8 @@
 #[path = "auth/rig.rs"]
 mod rig;
 
+#[path = "auth/accounts.rs"]
+mod accounts;
 #[path = "auth/authorize.rs"]
 mod authorize;
 #[path = "auth/keys.rs"]

@@ -15,10 +15,6 @@ use wharf_sdk::Grpc;
 use crate::Authz;
 use crate::error::{Error, Result};
 
-/// Rows of a page when nothing is said, and at most.
-const USUAL: usize = 100;
-const MOST: usize = 500;
-
 pub(crate) fn services(authz: &Arc<Authz>) -> Grpc {
     Grpc::new()
         .serve(v1::policy_server::PolicyServer::from_arc(authz.clone()))
@@ -28,24 +24,17 @@ pub(crate) fn services(authz: &Arc<Authz>) -> Grpc {
         .serve(v1::decisions_server::DecisionsServer::from_arc(authz.clone()))
 }
 
-fn limit(asked: u32) -> usize {
-    match asked as usize {
-        0 => USUAL,
-        asked => asked.min(MOST),
-    }
-}
-
 /// The line a page begins after. It is a line, not a secret.
-fn read_cursor<T: DeserializeOwned>(cursor: &str) -> Result<Option<T>> {
-    if cursor.is_empty() {
+fn read_token<T: DeserializeOwned>(token: &str) -> Result<Option<T>> {
+    if token.is_empty() {
         return Ok(None);
     }
-    let read = serde_json::from_str(cursor);
+    let read = serde_json::from_str(token);
     read.map(Some)
-        .map_err(|_| Error::Invalid("found a cursor that is none, expected `next_cursor` of the answer before".to_owned()))
+        .map_err(|_| Error::Invalid(format!("found page token {token:?}, expected `next_page_token` of the page before")))
 }
 
-fn write_cursor<T: Serialize>(last: Option<&T>, more: bool) -> Result<String> {
+fn write_token<T: Serialize>(last: Option<&T>, more: bool) -> Result<String> {
     match last {
         Some(last) if more => Ok(serde_json::to_string(last)?),
         _ => Ok(String::new()),

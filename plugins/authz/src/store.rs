@@ -13,6 +13,8 @@ use crate::tables::{binding, change, epoch, permission, role, rule};
 pub(crate) const KEPT: i64 = 1_000;
 /// Rows of one statement.
 const ROWS: usize = 200;
+/// What permissions of the host itself begin with: none of them belongs to a tenant.
+const OF_THE_HOST: &str = "wharf.";
 /// The one row of the epoch.
 const ROW: i64 = 1;
 
@@ -99,6 +101,7 @@ impl Store {
                     module: module.module.clone(),
                     name: declared.name.clone(),
                     description: declared.description.clone(),
+                    installation: declared.installation,
                 });
             }
         }
@@ -124,6 +127,17 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a permission reaches beyond a tenant: those of the host do, and what any node's module says of its own.
+    pub(crate) async fn reaches_everywhere(&self, permission: &str) -> Result<bool> {
+        if permission.starts_with(OF_THE_HOST) {
+            return Ok(true);
+        }
+        let found = permission::Entity::find()
+            .filter(permission::Column::Name.eq(permission))
+            .filter(permission::Column::Installation.eq(true));
+        Ok(found.one(&self.0).await?.is_some())
+    }
+
     /// What modules of all nodes declare.
     pub(crate) async fn declared(&self) -> Result<Vec<DeclaredPermission>> {
         let rows = permission::Entity::find()
@@ -137,6 +151,7 @@ impl Store {
                 name: row.name,
                 description: row.description,
                 module: row.module,
+                installation: row.installation,
             })
             .collect();
         declared.dedup_by(|a, b| a.name == b.name && a.module == b.module);

@@ -109,6 +109,8 @@ entity! {
         pub name: String,
         /// For people.
         pub description: String,
+        /// Whether it reaches beyond a tenant.
+        pub installation: bool,
     }
 }
 
@@ -124,8 +126,7 @@ pub(crate) fn entities() -> Entities {
 }
 
 pub(crate) fn migrations() -> Migrations {
-    Migrations::new().then(
-        Migration::expand("0001_policy")
+    let policy = Migration::expand("0001_policy")
             .sqlite(
                 "CREATE TABLE rule (id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, tenant TEXT NOT NULL, permission TEXT NOT NULL, resource TEXT NOT NULL, deny BOOLEAN NOT NULL); \
                  CREATE TABLE binding (id INTEGER PRIMARY KEY AUTOINCREMENT, member TEXT NOT NULL, role TEXT NOT NULL, tenant TEXT NOT NULL)",
@@ -151,6 +152,9 @@ pub(crate) fn migrations() -> Migrations {
                    ('role:auditor', '*', 'audit.*.read', '*', FALSE), \
                    ('role:auditor', '*', 'authz.*.read', '*', FALSE), \
                    ('role:auditor', '*', 'identity.*.read', '*', FALSE)",
-            ),
-    )
+            );
+    let installation = "ALTER TABLE permission ADD COLUMN installation BOOLEAN NOT NULL DEFAULT FALSE";
+    Migrations::new()
+        .then(policy)
+        .then(Migration::expand("0002_installation").both(installation))
 }

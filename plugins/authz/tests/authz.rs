@@ -110,6 +110,34 @@ async fn a_role_is_made_given_used_explained_and_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_reaches_beyond_a_tenant_only_rules_for_all_tenants_give_and_why_says_so() {
+    let host = host().await;
+    let found = declared(&host, "authz.policy.watch").await;
+    assert_eq!(found["installation"], true, "{found}");
+    call(&host, "Bindings/Grant", binding("user:chief", "role:admin", "acme")).await;
+    for permission in ["authz.policy.watch", "wharf.modules.write"] {
+        let no = why(&host, "user:chief", "acme", permission, "").await;
+        assert!(no.get("allowed").is_none_or(|allowed| allowed == false), "{no}");
+        assert_eq!(no["tenant"], "*", "{no}");
+        let because = no["because"].as_str().unwrap();
+        assert!(because.starts_with(&format!("{permission} reaches beyond a tenant")), "{because}");
+        let asked = json!({ "subject": "user:chief", "tenant": "acme", "permission": permission });
+        let checked = call(&host, "Decisions/Check", asked).await;
+        assert!(checked.get("allowed").is_none_or(|allowed| allowed == false), "{checked}");
+        for deny in [false, true] {
+            let mut useless = rule("role:member", "acme", permission, "*");
+            useless["rule"]["deny"] = json!(deny);
+            assert_eq!(refused(&host, "Roles/AddRule", useless).await, "invalid_argument");
+        }
+    }
+    let yes = why(&host, "user:chief", "acme", "authz.policy.write", "").await;
+    assert_eq!((&yes["allowed"], &yes["tenant"]), (&json!(true), &json!("acme")), "{yes}");
+    call(&host, "Bindings/Grant", binding("user:chief", "role:admin", "*")).await;
+    let yes = why(&host, "user:chief", "acme", "authz.policy.watch", "").await;
+    assert_eq!(yes["allowed"], true, "{yes}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn circles_unknown_roles_and_the_last_administrator_are_refused() {
     let host = host().await;
     for name in ["a", "b", "c"] {
@@ -147,15 +175,36 @@ async fn circles_unknown_roles_and_the_last_administrator_are_refused() {
     call(&host, "Bindings/Revoke", binding("user:first", "role:admin", "*")).await;
 }
 
+/// All permissions there are, read in pages of this size.
+async fn permissions(host: &TestHost, size: u32) -> Vec<String> {
+    let (mut token, mut found) = (String::new(), Vec::new());
+    loop {
+        let page = call(host, "Permissions/List", json!({ "pageSize": size, "pageToken": token })).await;
+        let rows = page["permissions"].as_array().cloned().unwrap_or_default();
+        assert!(rows.len() <= size as usize, "{page}");
+        found.extend(rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()));
+        match page["nextPageToken"].as_str() {
+            Some(next) if !next.is_empty() => token = next.to_owned(),
+            _ => return found,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_come_in_pages() {
     let host = host().await;
+    declared(&host, "authz.policy.write").await;
     for number in 0..7 {
         call(&host, "Bindings/Grant", binding(&format!("user:{number}"), "role:member", "acme")).await;
     }
-    let (mut cursor, mut found) = (String::new(), Vec::new());
+    let (mut token, mut found) = (String::new(), Vec::new());
     loop {
-        let page = call(&host, "Bindings/List", json!({ "tenant": "acme", "limit": 3, "cursor": cursor })).await;
+        let page = call(
+            &host,
+            "Bindings/List",
+            json!({ "tenant": "acme", "pageSize": 3, "pageToken": token }),
+        )
+        .await;
         found.extend(
             page["bindings"]
                 .as_array()
@@ -163,15 +212,21 @@ async fn lists_come_in_pages() {
                 .iter()
                 .map(|line| line["member"].as_str().unwrap().to_owned()),
         );
-        match page["nextCursor"].as_str() {
-            Some(next) if !next.is_empty() => cursor = next.to_owned(),
+        match page["nextPageToken"].as_str() {
+            Some(next) if !next.is_empty() => token = next.to_owned(),
             _ => break,
         }
     }
     assert_eq!(found, (0..7).map(|number| format!("user:{number}")).collect::<Vec<_>>());
-    assert_eq!(refused(&host, "Bindings/List", json!({ "cursor": "?" })).await, "invalid_argument");
+    assert_eq!(
+        refused(&host, "Bindings/List", json!({ "pageToken": "?" })).await,
+        "invalid_argument"
+    );
     let rules = call(&host, "Roles/ListRules", json!({ "subject": "role:auditor" })).await;
     assert_eq!(rules["rules"].as_array().unwrap().len(), 3);
+    let all = permissions(&host, 500).await;
+    assert!(all.len() > 5 && all.is_sorted(), "{all:?}");
+    assert_eq!(permissions(&host, 2).await, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,15 +259,18 @@ async fn a_change_is_in_force_on_every_node_within_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_modules_declare_is_listed() {
     let host = host().await;
+    let found = declared(&host, "authz.policy.write").await;
+    assert_eq!(found["module"], "authz", "{found}");
+}
+
+/// Waits until a permission is listed.
+async fn declared(host: &TestHost, name: &str) -> Value {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        let found = call(&host, "Permissions/List", json!({})).await;
+        let found = call(host, "Permissions/List", json!({ "pageSize": 500 })).await;
         let listed = found["permissions"].as_array().cloned().unwrap_or_default();
-        if listed
-            .iter()
-            .any(|permission| permission["name"] == "authz.policy.write" && permission["module"] == "authz")
-        {
-            return;
+        if let Some(found) = listed.into_iter().find(|permission| permission["name"] == name) {
+            return found;
         }
         assert!(Instant::now() < until, "{found}");
         tokio::time::sleep(Duration::from_millis(10)).await;

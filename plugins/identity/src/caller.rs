@@ -15,6 +15,8 @@ pub(crate) struct Caller {
     pub(crate) subject: String,
     /// Of the account; none for modules and the host, which act in every tenant.
     pub(crate) tenant: Option<String>,
+    /// Session of the call, if it came with one.
+    pub(crate) session: Option<String>,
 }
 
 impl Caller {
@@ -25,12 +27,14 @@ impl Caller {
             return Self {
                 subject: "anonymous".to_owned(),
                 tenant: Some(String::new()),
+                session: None,
             };
         };
         let everywhere = matches!(who.kind, PrincipalKind::Host | PrincipalKind::Module);
         Self {
             subject: who.subject().to_owned(),
             tenant: (!everywhere).then(|| who.tenant.clone()),
+            session: who.session.clone(),
         }
     }
 

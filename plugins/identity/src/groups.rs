@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use wharf_proto::pages;
 
 use crate::Identity;
 use crate::caller::Caller;
@@ -47,15 +48,15 @@ impl Identity {
 
     pub(crate) async fn list_groups(&self, caller: &Caller, tenant: &str, size: u32, after: &str) -> Result<(Vec<group::Model>, String)> {
         let tenant = self.tenant_of(caller, tenant, READ).await?;
-        let size = text::page_size(size);
+        let size = pages::size(size);
         let mut rows = group::Entity::find()
             .filter(group::Column::Tenant.eq(tenant))
             .filter(group::Column::Id.gt(after))
             .order_by_asc(group::Column::Id)
-            .limit(size + 1)
+            .limit(size as u64 + 1)
             .all(&self.db)
             .await?;
-        let next = text::cut(&mut rows, size, |row| row.id.clone());
+        let next = pages::cut(&mut rows, size, |row| row.id.clone());
         Ok((rows, next))
     }
 
@@ -124,16 +125,16 @@ impl Identity {
 
     pub(crate) async fn list_members(&self, caller: &Caller, group: &str, size: u32, after: &str) -> Result<(Vec<String>, String)> {
         let group = self.group(caller, group, READ).await?;
-        let size = text::page_size(size);
+        let size = pages::size(size);
         let rows = member::Entity::find()
             .filter(member::Column::Team.eq(group.id))
             .filter(member::Column::Member.gt(after))
             .order_by_asc(member::Column::Member)
-            .limit(size + 1)
+            .limit(size as u64 + 1)
             .all(&self.db)
             .await?;
         let mut members: Vec<String> = rows.into_iter().map(|row| row.member).collect();
-        let next = text::cut(&mut members, size, Clone::clone);
+        let next = pages::cut(&mut members, size, Clone::clone);
         Ok((members, next))
     }
 }

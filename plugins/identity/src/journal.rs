@@ -27,6 +27,12 @@ pub struct AccountChanged {
     /// Whether its password or secret is another one now: sessions from before are not to be trusted.
     #[serde(default)]
     pub credentials_changed: bool,
+    /// When that was, in milliseconds since 1970: whoever logged in until then used what counts no more.
+    #[serde(default)]
+    pub credentials_changed_at: i64,
+    /// Session in which its owner changed the password: that one may stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// Somebody came into a group, or left it.

@@ -73,7 +73,7 @@ impl Identity {
         let mut user = user;
         // The link came by mail to that address.
         user.email_verified = user.email_verified || row.email == user.email;
-        let user = self.new_password(&tx, user, "identity.user.reset_password").await?;
+        let user = self.new_password(&tx, user, "identity.user.reset_password", None).await?;
         tx.commit().await?;
         self.unlock(&user).await
     }
@@ -116,7 +116,7 @@ impl Identity {
         user.email_verified = true;
         let tx = self.db.begin().await?;
         self.links.claim(&tx, row).await?;
-        let user = self.new_password(&tx, user, "identity.user.accept_invitation").await?;
+        let user = self.new_password(&tx, user, "identity.user.accept_invitation", None).await?;
         tx.commit().await?;
         Ok(user)
     }

@@ -1,6 +1,7 @@
 //! Accounts of programs. A secret is shown once; what is kept is its hash.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use wharf_proto::pages;
 
 use crate::Identity;
 use crate::caller::Caller;
@@ -71,15 +72,15 @@ impl Identity {
         after: &str,
     ) -> Result<(Vec<service::Model>, String)> {
         let tenant = self.tenant_of(caller, tenant, READ).await?;
-        let size = text::page_size(size);
+        let size = pages::size(size);
         let mut rows = service::Entity::find()
             .filter(service::Column::Tenant.eq(tenant))
             .filter(service::Column::Id.gt(after))
             .order_by_asc(service::Column::Id)
-            .limit(size + 1)
+            .limit(size as u64 + 1)
             .all(&self.db)
             .await?;
-        let next = text::cut(&mut rows, size, |row| row.id.clone());
+        let next = pages::cut(&mut rows, size, |row| row.id.clone());
         Ok((rows, next))
     }
 
@@ -92,6 +93,7 @@ impl Identity {
         let line = Line::of("identity.service_account.rotate", object(&service), &service.tenant);
         let told = AccountChanged {
             credentials_changed: true,
+            credentials_changed_at: service.secret_made,
             ..changed(&service)
         };
         self.store_service(&mut service, line, told).await?;
@@ -147,6 +149,8 @@ pub(crate) fn changed(service: &service::Model) -> AccountChanged {
         status: service.status.clone(),
         deleted: false,
         credentials_changed: false,
+        credentials_changed_at: 0,
+        session: None,
     }
 }
 

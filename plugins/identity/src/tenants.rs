@@ -1,6 +1,7 @@
 //! Tenants. Making and listing them is for whoever may act in all of them.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use wharf_proto::pages;
 
 use crate::Identity;
 use crate::caller::Caller;
@@ -43,14 +44,14 @@ impl Identity {
 
     pub(crate) async fn list_tenants(&self, caller: &Caller, size: u32, after: &str) -> Result<(Vec<tenant::Model>, String)> {
         self.needs_all(caller, READ).await?;
-        let size = text::page_size(size);
+        let size = pages::size(size);
         let mut rows = tenant::Entity::find()
             .filter(tenant::Column::Id.gt(after))
             .order_by_asc(tenant::Column::Id)
-            .limit(size + 1)
+            .limit(size as u64 + 1)
             .all(&self.db)
             .await?;
-        let next = text::cut(&mut rows, size, |row| row.id.clone());
+        let next = pages::cut(&mut rows, size, |row| row.id.clone());
         Ok((rows, next))
     }
 

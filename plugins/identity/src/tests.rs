@@ -203,6 +203,35 @@ async fn an_invitation_is_accepted_once_in_a_page_without_scripts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_changed_password_is_told_with_its_time_and_the_session_that_stays() {
+    let host = host().await;
+    let ada = create(&host, "", "ada@example.org").await;
+    let mut here = UsersClient::new(host.as_user(&ada.id).in_session("s1").grpc());
+    let asked = |old: &str| pb::SetPasswordRequest {
+        old_password: old.to_owned(),
+        new_password: OTHER.to_owned(),
+    };
+    let wrong = here.set_password(asked("wrong")).await.unwrap_err();
+    assert_eq!(wrong.code(), Code::PermissionDenied);
+    here.set_password(asked(PASSWORD)).await.unwrap();
+    let told: Vec<AccountChanged> = host.events().data("identity.account.changed.v1").await;
+    let changed: Vec<_> = told.iter().filter(|told| told.credentials_changed).collect();
+    assert_eq!(changed.len(), 1, "{told:?}");
+    assert_eq!(
+        (changed[0].id.as_str(), changed[0].session.as_deref()),
+        (ada.id.as_str(), Some("s1"))
+    );
+    let now = jiff::Timestamp::now().as_millisecond();
+    assert!((now - 10_000..=now).contains(&changed[0].credentials_changed_at), "{changed:?}");
+    assert!(
+        told.iter()
+            .filter(|told| !told.credentials_changed)
+            .all(|told| told.session.is_none())
+    );
+    no_canaries(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_password_is_reset_by_mail_and_strangers_learn_nothing() {
     let host = host().await;
     create(&host, "", "ada@example.org").await;

@@ -1,12 +1,10 @@
-//! What people type: addresses, names and ids, brought into one form and checked; and pages of lists.
+//! What people type: addresses, names and ids, brought into one form and checked.
 
 use crate::error::{Error, Result};
 
 /// Longest address by RFC 5321.
 const LONGEST_ADDRESS: usize = 254;
 const LONGEST_NAME: usize = 200;
-const USUAL_PAGE: u64 = 50;
-const LARGEST_PAGE: u64 = 200;
 
 /// An address in lower case.
 pub(crate) fn email(text: &str) -> Result<String> {
@@ -61,24 +59,6 @@ pub(crate) fn tenant(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// How many rows a page has.
-pub(crate) fn page_size(asked: u32) -> u64 {
-    match u64::from(asked) {
-        0 => USUAL_PAGE,
-        asked => asked.min(LARGEST_PAGE),
-    }
-}
-
-/// Cuts what was read with one row more than the page has; gives the token of the next page.
-pub(crate) fn cut<T>(rows: &mut Vec<T>, size: u64, token: impl Fn(&T) -> String) -> String {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    if rows.len() <= size {
-        return String::new();
-    }
-    rows.truncate(size);
-    rows.last().map(token).unwrap_or_default()
-}
-
 /// Milliseconds since 1970, now.
 pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
@@ -114,14 +94,5 @@ mod tests {
         ] {
             assert!(email(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_page_says_where_the_next_one_begins() {
-        let mut rows = vec![1, 2, 3];
-        assert_eq!(cut(&mut rows, 2, ToString::to_string), "2");
-        assert_eq!(rows, [1, 2]);
-        assert_eq!(cut(&mut rows, 2, ToString::to_string), "");
-        assert_eq!((page_size(0), page_size(7), page_size(1000)), (50, 7, 200));
     }
 }

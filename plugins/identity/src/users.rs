@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::{Expr, Func, LikeExpr};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use wharf_proto::pages;
 use wharf_sdk::services::database::{DbErrExt as _, Tx};
 
 use crate::Identity;
@@ -111,7 +112,7 @@ impl Identity {
     /// Accounts, and the token of the next page.
     pub(crate) async fn list_users(&self, caller: &Caller, which: Which<'_>) -> Result<(Vec<user::Model>, String)> {
         let tenant = self.tenant_of(caller, which.tenant, READ).await?;
-        let size = text::page_size(which.size);
+        let size = pages::size(which.size);
         let mut found = user::Entity::find()
             .filter(user::Column::Tenant.eq(tenant))
             .filter(user::Column::Id.gt(which.after));
@@ -121,8 +122,8 @@ impl Identity {
         if !which.search.is_empty() {
             found = found.filter(contains(which.search));
         }
-        let mut rows = found.order_by_asc(user::Column::Id).limit(size + 1).all(&self.db).await?;
-        let next = text::cut(&mut rows, size, |row| row.id.clone());
+        let mut rows = found.order_by_asc(user::Column::Id).limit(size as u64 + 1).all(&self.db).await?;
+        let next = pages::cut(&mut rows, size, |row| row.id.clone());
         Ok((rows, next))
     }
 
@@ -223,9 +224,10 @@ impl Identity {
             return Err(Error::State("this account is not active".to_owned()));
         }
         self.check_own_password(&user, old).await?;
-        let tx_user = self.with_password(user, new).await?;
+        let user = self.with_password(user, new).await?;
         let tx = self.db.begin().await?;
-        self.new_password(&tx, tx_user, "identity.user.set_password").await?;
+        self.new_password(&tx, user, "identity.user.set_password", caller.session.as_deref())
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -238,12 +240,20 @@ impl Identity {
         Ok(user)
     }
 
-    /// Writes an account with its new password, and says so.
-    pub(crate) async fn new_password(&self, tx: &Tx, mut user: user::Model, action: &'static str) -> Result<user::Model> {
+    /// Writes an account with its new password, and says so: its sessions end, but for the one that is to stay.
+    pub(crate) async fn new_password(
+        &self,
+        tx: &Tx,
+        mut user: user::Model,
+        action: &'static str,
+        stays: Option<&str>,
+    ) -> Result<user::Model> {
         self.store(tx, &mut user).await?;
         self.journal.record(tx, Line::of(action, object(&user), &user.tenant)).await?;
         let told = AccountChanged {
             credentials_changed: true,
+            credentials_changed_at: user.updated,
+            session: stays.map(str::to_owned),
             ..changed(&user)
         };
         self.journal.account(tx, &told).await?;
@@ -361,6 +371,8 @@ pub(crate) fn changed(user: &user::Model) -> AccountChanged {
         status: user.status.clone(),
         deleted: false,
         credentials_changed: false,
+        credentials_changed_at: 0,
+        session: None,
     }
 }
 

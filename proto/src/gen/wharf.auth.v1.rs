@@ -57,24 +57,34 @@ pub struct CreateApiKeyResponse {
     #[prost(message, optional, tag = "2")]
     pub about: ::core::option::Option<ApiKey>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListMyApiKeysRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMyApiKeysRequest {
+    /// At most 500; 0: 50.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListApiKeysRequest {
     /// Only of this subject; empty: of all.
     #[prost(string, tag = "1")]
     pub subject: ::prost::alloc::string::String,
-    /// At most so many, 1 to 500; 0: 100.
+    /// At most 500; 0: 50.
     #[prost(uint32, tag = "2")]
-    pub limit: u32,
-    /// Only keys older than the one of this id: the last of the page before.
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
     #[prost(string, tag = "3")]
-    pub after: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListApiKeysResponse {
     #[prost(message, repeated, tag = "1")]
     pub keys: ::prost::alloc::vec::Vec<ApiKey>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeApiKeyRequest {
@@ -805,12 +815,22 @@ pub struct RegisterClientResponse {
     #[prost(string, tag = "2")]
     pub client_secret: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListClientsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListClientsRequest {
+    /// At most 500; 0: 50.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListClientsResponse {
     #[prost(message, repeated, tag = "1")]
     pub clients: ::prost::alloc::vec::Vec<Client>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RemoveClientRequest {
@@ -1321,24 +1341,34 @@ pub struct Session {
     #[prost(bool, tag = "11")]
     pub current: bool,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListMySessionsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMySessionsRequest {
+    /// At most 500; 0: 50.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListSessionsRequest {
     /// Only of this subject, "user:ID"; empty: of all.
     #[prost(string, tag = "1")]
     pub subject: ::prost::alloc::string::String,
-    /// At most so many, 1 to 500; 0: 100.
+    /// At most 500; 0: 50.
     #[prost(uint32, tag = "2")]
-    pub limit: u32,
-    /// Only sessions older than the one of this id: the last of the page before.
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
     #[prost(string, tag = "3")]
-    pub after: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListSessionsResponse {
     #[prost(message, repeated, tag = "1")]
     pub sessions: ::prost::alloc::vec::Vec<Session>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeMySessionRequest {
@@ -2098,7 +2128,8 @@ pub mod revocation {
         /// `sid` of a session: none of its tokens counts.
         #[prost(string, tag = "1")]
         Session(::prost::alloc::string::String),
-        /// Subject such as "user:01J...": tokens issued before `before` do not count.
+        /// Subject such as "user:01J...": tokens issued before `before`, to the millisecond, do not count. Their claim `iat_ms` says when
+        /// that was; without it, `iat`.
         #[prost(string, tag = "2")]
         Subject(::prost::alloc::string::String),
         /// `jti` of one token.

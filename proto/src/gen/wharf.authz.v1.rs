@@ -69,6 +69,9 @@ pub struct Permission {
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub description: ::prost::alloc::string::String,
+    /// It reaches beyond a tenant: only rules and bindings for all tenants give it.
+    #[prost(bool, tag = "3")]
+    pub installation: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportPermissionsResponse {}
@@ -448,12 +451,22 @@ pub mod policy_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListPermissionsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPermissionsRequest {
+    /// At most 500; 0: 50.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListPermissionsResponse {
     #[prost(message, repeated, tag = "1")]
     pub permissions: ::prost::alloc::vec::Vec<DeclaredPermission>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeclaredPermission {
@@ -464,6 +477,9 @@ pub struct DeclaredPermission {
     /// Module that declares it.
     #[prost(string, tag = "3")]
     pub module: ::prost::alloc::string::String,
+    /// It reaches beyond a tenant: only rules and bindings for all tenants give it.
+    #[prost(bool, tag = "4")]
+    pub installation: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckRequest {
@@ -513,7 +529,7 @@ pub struct WhyResponse {
     /// Each binding from the subject to that of the rule.
     #[prost(message, repeated, tag = "4")]
     pub path: ::prost::alloc::vec::Vec<Binding>,
-    /// In which tenant.
+    /// In which tenant; "*" when the permission reaches beyond a tenant.
     #[prost(string, tag = "5")]
     pub tenant: ::prost::alloc::string::String,
     /// The epoch of the rules.
@@ -1209,20 +1225,20 @@ pub struct GetRoleResponse {
 pub struct ListRolesRequest {
     #[prost(string, tag = "1")]
     pub tenant: ::prost::alloc::string::String,
-    /// At most 500; 0: 100.
+    /// At most 500; 0: 50.
     #[prost(uint32, tag = "2")]
-    pub limit: u32,
-    /// From the answer before.
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty: the first page.
     #[prost(string, tag = "3")]
-    pub cursor: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListRolesResponse {
     #[prost(message, repeated, tag = "1")]
     pub roles: ::prost::alloc::vec::Vec<Role>,
-    /// Empty: there are no more.
+    /// Empty on the last page.
     #[prost(string, tag = "2")]
-    pub next_cursor: ::prost::alloc::string::String,
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteRoleRequest {
@@ -1269,16 +1285,17 @@ pub struct ListRulesRequest {
     #[prost(string, tag = "2")]
     pub subject: ::prost::alloc::string::String,
     #[prost(uint32, tag = "3")]
-    pub limit: u32,
+    pub page_size: u32,
     #[prost(string, tag = "4")]
-    pub cursor: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListRulesResponse {
     #[prost(message, repeated, tag = "1")]
     pub rules: ::prost::alloc::vec::Vec<Rule>,
+    /// Empty on the last page.
     #[prost(string, tag = "2")]
-    pub next_cursor: ::prost::alloc::string::String,
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GrantRequest {
@@ -1314,16 +1331,17 @@ pub struct ListBindingsRequest {
     #[prost(string, tag = "3")]
     pub role: ::prost::alloc::string::String,
     #[prost(uint32, tag = "4")]
-    pub limit: u32,
+    pub page_size: u32,
     #[prost(string, tag = "5")]
-    pub cursor: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListBindingsResponse {
     #[prost(message, repeated, tag = "1")]
     pub bindings: ::prost::alloc::vec::Vec<Binding>,
+    /// Empty on the last page.
     #[prost(string, tag = "2")]
-    pub next_cursor: ::prost::alloc::string::String,
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod roles_client {

@@ -32,6 +32,9 @@ pub struct Route {
     /// "public", "authenticated", or the permission that is required.
     #[prost(string, tag = "5")]
     pub policy: ::prost::alloc::string::String,
+    /// Whoever may not call it is answered as if there were no such route.
+    #[prost(bool, tag = "6")]
+    pub hidden: bool,
 }
 /// Everything there is to say about a node.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -3694,7 +3694,7 @@ pub struct GetUserRequest {
 pub struct ListUsersRequest {
     #[prost(string, tag = "1")]
     pub tenant: ::prost::alloc::string::String,
-    /// At most 200; 0: 50.
+    /// At most 500; 0: 50.
     #[prost(uint32, tag = "2")]
     pub page_size: u32,
     /// `next_page_token` of the page before; empty: the first page.

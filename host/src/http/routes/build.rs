@@ -79,6 +79,7 @@ impl Draft {
                 },
                 policy: route.policy.clone(),
                 rate_class: route.rate_class.clone(),
+                hidden: route.hidden,
                 endpoint: Arc::clone(&module.endpoint),
                 prefix: Arc::clone(&prefix),
                 rpc: None,
@@ -99,7 +100,7 @@ impl Draft {
         }
         let mut router = matchit::Router::new();
         for (template, mut methods) in paths {
-            methods.allow = HeaderValue::from_str(&methods.allow_list()).ok();
+            methods.allow = methods.allow_list().and_then(|list| HeaderValue::from_str(&list).ok());
             if let Err(error) = router.insert(template, methods) {
                 self.wrong(
                     "create.route",
@@ -137,6 +138,7 @@ impl Draft {
             template: path.clone(),
             policy: method.policy.clone(),
             rate_class: method.rate_class.clone(),
+            hidden: false,
             endpoint: Arc::clone(&module.endpoint),
             prefix: Arc::from(""),
             rpc,
@@ -298,15 +300,20 @@ impl Methods {
         Ok(())
     }
 
-    fn allow_list(&self) -> String {
-        let mut names: Vec<&str> = self.listed.iter().map(|(method, _)| method.as_str()).collect();
+    /// None when there is nothing to show.
+    fn allow_list(&self) -> Option<String> {
+        let shown = self.listed.iter().filter(|(_, entry)| !entry.hidden);
+        let mut names: Vec<&str> = shown.map(|(method, _)| method.as_str()).collect();
+        if names.is_empty() {
+            return None;
+        }
         if names.contains(&"GET") {
             names.push("HEAD");
         }
         names.push("OPTIONS");
         names.sort_unstable();
         names.dedup();
-        names.join(", ")
+        Some(names.join(", "))
     }
 }
 
@@ -327,5 +334,6 @@ fn row(entry: &Entry, method: &str) -> RouteRow {
         method: method.to_owned(),
         path: entry.template.clone(),
         policy: entry.policy.clone(),
+        hidden: entry.hidden,
     }
 }

@@ -21,6 +21,7 @@ fn route(method: &str, template: &str) -> Route {
         template: template.to_owned(),
         policy: Policy::Public,
         rate_class: None,
+        hidden: false,
     }
 }
 

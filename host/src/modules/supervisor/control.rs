@@ -47,6 +47,7 @@ impl Supervisor {
                 .map(|permission| Permission {
                     name: permission.name.clone(),
                     description: permission.description.clone(),
+                    installation: permission.installation,
                 })
                 .collect(),
         };

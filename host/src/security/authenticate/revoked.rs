@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use crate::security::principal::Principal;
 
 /// One thing that was revoked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
     /// A session, by `sid`.
     Session(Until),
-    /// Tokens of a subject such as `user:01J...` that were issued before a time.
-    Subject(Until, f64),
+    /// Tokens of a subject such as `user:01J...` that were issued before a time, in milliseconds since 1970.
+    Subject(Until, i64),
     /// One token, by `jti`.
     Token(Until),
     /// An API key, by id.
@@ -31,7 +31,7 @@ pub struct Until {
 pub struct Revoked {
     sessions: HashMap<String, i64>,
     /// Issued before, and when to forget.
-    subjects: HashMap<String, (f64, i64)>,
+    subjects: HashMap<String, (i64, i64)>,
     tokens: HashMap<String, i64>,
     api_keys: HashMap<String, i64>,
 }
@@ -73,8 +73,8 @@ impl Revoked {
         changed
     }
 
-    /// Whether a token of this principal, with this `jti` and `iat`, was revoked.
-    pub(super) fn token(&self, who: &Principal, id: &str, issued: f64) -> bool {
+    /// Whether a token of this principal, with this `jti`, issued at this millisecond, was revoked.
+    pub(super) fn token(&self, who: &Principal, id: &str, issued: i64) -> bool {
         let session = who.identity().and_then(|identity| identity.session.as_deref());
         session.is_some_and(|session| self.sessions.contains_key(session))
             || self.tokens.contains_key(id)

@@ -20,8 +20,8 @@ pub(super) struct Known {
     pub(super) principal: Principal,
     /// `exp`.
     pub(super) expires: i64,
-    /// `iat`.
-    pub(super) issued: f64,
+    /// `iat` in milliseconds.
+    pub(super) issued: i64,
     /// `jti`.
     pub(super) token_id: String,
     /// Which key it was verified with.
@@ -39,7 +39,7 @@ struct Token(Box<str>);
 struct Sought<'a>(&'a str);
 
 impl Known {
-    pub(super) fn new(principal: Principal, expires: i64, issued: f64, token_id: String, key: String) -> Self {
+    pub(super) fn new(principal: Principal, expires: i64, issued: i64, token_id: String, key: String) -> Self {
         Self {
             principal,
             expires,

@@ -65,6 +65,20 @@ pub(super) fn built_in(who: &Principal, permission: &str, decision: Decision) ->
     }
 }
 
+/// The permission reaches beyond the tenant of whoever asks, so that what holds only there did not count.
+pub(super) fn everywhere(explained: Explanation, permission: &str) -> Explanation {
+    match explained.rule {
+        Some(_) => explained,
+        None => Explanation {
+            because: format!(
+                "{permission} reaches beyond a tenant, so only rules for all tenants (*) give it: {}",
+                explained.because
+            ),
+            ..explained
+        },
+    }
+}
+
 /// There are no rules to look at.
 pub(super) fn unknown() -> Explanation {
     Explanation {
@@ -94,7 +108,7 @@ fn nothing(
     elsewhere: Option<(usize, String)>,
 ) -> String {
     let place = if tenant.is_empty() {
-        "without a tenant".to_owned()
+        "in all tenants".to_owned()
     } else {
         format!("in tenant {tenant}")
     };

@@ -20,6 +20,8 @@ pub struct Permission {
     pub name: String,
     /// For people.
     pub description: String,
+    /// Whether only rules for all tenants give it.
+    pub installation: bool,
 }
 
 /// What one module declares.
@@ -86,5 +88,6 @@ fn permission(permission: Permission) -> authz::Permission {
     authz::Permission {
         name: permission.name,
         description: permission.description,
+        installation: permission.installation,
     }
 }

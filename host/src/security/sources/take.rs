@@ -83,11 +83,12 @@ fn revocation(message: auth::Revocation) -> Option<Revocation> {
         What::Session(id) => Revocation::Session(until(&id)),
         What::Token(id) => Revocation::Token(until(&id)),
         What::ApiKey(id) => Revocation::ApiKey(until(&id)),
-        What::Subject(subject) => Revocation::Subject(until(&subject), message.before.map_or(f64::MAX, seconds)),
+        What::Subject(subject) => Revocation::Subject(until(&subject), message.before.map_or(i64::MAX, millis)),
     })
 }
 
-#[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-fn seconds(at: Timestamp) -> f64 {
-    at.seconds as f64 + f64::from(at.nanos) / 1e9
+fn millis(at: Timestamp) -> i64 {
+    // Rounded up: of a millisecond that has begun, all counts as before.
+    let begun = (i64::from(at.nanos) + 999_999) / 1_000_000;
+    at.seconds.saturating_mul(1000).saturating_add(begun)
 }

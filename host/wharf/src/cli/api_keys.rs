@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::render;
+use super::{pages, render};
 
 /// What to do with API keys.
 #[derive(Clone, Debug, Subcommand)]
@@ -59,12 +59,6 @@ struct Key {
     used: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(default)]
-    keys: Vec<Key>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Made {
     key: String,
@@ -104,8 +98,8 @@ pub(super) async fn run(command: ApiKeysCommand, context: &Context) -> Result<Ex
         }
         ApiKeysCommand::List { all } => {
             let method = if all || !client.is_somebody() { "List" } else { "ListMine" };
-            let listed: Listed = client.rpc(SERVICE, method, &json!({})).await?;
-            context.emit(&listed.keys, |keys| table(keys));
+            let keys: Vec<Key> = pages::all(&client, SERVICE, method, json!({}), "keys", u32::MAX).await?;
+            context.emit(&keys, |keys| table(keys));
         }
         ApiKeysCommand::Revoke { id, other } => {
             let method = if other || !client.is_somebody() { "Revoke" } else { "RevokeMine" };

@@ -13,7 +13,8 @@ use super::client::AdminClient;
 use super::context::Context;
 use super::events::table;
 use super::exit::{Exit, Failure};
-use super::people::{all, tabled, text};
+use super::pages::all;
+use super::people::{tabled, text};
 
 const RECORDS: &str = "wharf.audit.v1.Records";
 

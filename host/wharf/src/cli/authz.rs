@@ -8,10 +8,11 @@ use serde_json::json;
 
 pub(crate) use args::{AuthzCommand, RoleCommand, RuleArgs};
 
-use self::lists::{Bindings, DeclaredPermission, Done, Permissions, RoleWithRules, Roles, Rules, Why};
+use self::lists::{Binding, DeclaredPermission, Done, Role, RoleWithRules, Rule, Why};
 use super::client::AdminClient;
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::pages::all;
 
 const ROLES: &str = "wharf.authz.v1.Roles";
 const BINDINGS: &str = "wharf.authz.v1.Bindings";
@@ -22,7 +23,7 @@ pub(super) async fn run(context: &Context, command: &AuthzCommand) -> Result<Exi
     let client = context.client()?;
     match command {
         AuthzCommand::Roles { tenant } => {
-            let roles: Vec<_> = lists::all::<Roles>(&client, ROLES, "List", json!({ "tenant": tenant })).await?;
+            let roles: Vec<_> = all::<Role>(&client, ROLES, "List", json!({ "tenant": tenant }), "roles", u32::MAX).await?;
             context.emit(&roles, |roles| lists::roles(roles));
         }
         AuthzCommand::Role { command } => role(context, &client, command).await?,
@@ -44,20 +45,18 @@ pub(super) async fn run(context: &Context, command: &AuthzCommand) -> Result<Exi
             };
             let role = role.as_deref().map(who::role).unwrap_or_default();
             let asked = json!({ "tenant": tenant, "member": member, "role": role });
-            let bindings: Vec<_> = lists::all::<Bindings>(&client, BINDINGS, "List", asked).await?;
+            let bindings: Vec<_> = all::<Binding>(&client, BINDINGS, "List", asked, "bindings", u32::MAX).await?;
             context.emit(&bindings, |bindings| lists::bindings(bindings));
         }
         AuthzCommand::Rules { role, tenant } => {
             let subject = role.as_deref().map(who::role).unwrap_or_default();
             let asked = json!({ "tenant": tenant, "subject": subject });
-            let rules: Vec<_> = lists::all::<Rules>(&client, ROLES, "ListRules", asked).await?;
+            let rules: Vec<_> = all::<Rule>(&client, ROLES, "ListRules", asked, "rules", u32::MAX).await?;
             context.emit(&rules, |rules| lists::rules(rules));
         }
         AuthzCommand::Permissions => {
-            let found: Permissions = client.rpc(PERMISSIONS, "List", &json!({})).await?;
-            context.emit(&found.permissions, |permissions: &Vec<DeclaredPermission>| {
-                lists::permissions(permissions)
-            });
+            let found: Vec<_> = all::<DeclaredPermission>(&client, PERMISSIONS, "List", json!({}), "permissions", u32::MAX).await?;
+            context.emit(&found, |permissions| lists::permissions(permissions));
         }
         AuthzCommand::Why {
             user,

@@ -7,10 +7,10 @@ mod programs;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::client::AdminClient;
 use super::context::Context;
 use super::events::table;
 use super::exit::{Exit, Failure};
+use super::pages::all;
 
 pub(crate) use accounts::UsersCommand;
 pub(super) use accounts::{read_password, run as users};
@@ -21,8 +21,6 @@ pub(super) use programs::run as service_accounts;
 
 const BOOTSTRAP: &str = "wharf.identity.v1.Bootstrap";
 const TENANTS: &str = "wharf.identity.v1.Tenants";
-/// Rows that one call brings.
-const PAGE: u32 = 200;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
@@ -76,39 +74,6 @@ pub(super) async fn tenants(context: &Context, command: &TenantsCommand) -> Resu
         }
     }
     Ok(Exit::Ok)
-}
-
-/// Rows of all pages, at most so many.
-pub(super) async fn all(
-    client: &AdminClient,
-    service: &str,
-    method: &str,
-    mut asked: Value,
-    field: &str,
-    most: u32,
-) -> Result<Vec<Value>, Failure> {
-    let mut rows: Vec<Value> = Vec::new();
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    loop {
-        let left = u32::try_from(most - rows.len()).unwrap_or(u32::MAX);
-        set(&mut asked, "pageSize", left.min(PAGE).into());
-        let mut page: Value = client.rpc(service, method, &asked).await?;
-        if let Some(Value::Array(more)) = page.get_mut(field).map(Value::take) {
-            rows.extend(more);
-        }
-        let next = text(&page, "nextPageToken").to_owned();
-        if next.is_empty() || rows.len() >= most {
-            return Ok(rows);
-        }
-        set(&mut asked, "pageToken", next.into());
-    }
-}
-
-/// Sets a field of a message.
-fn set(message: &mut Value, field: &str, value: Value) {
-    if let Some(fields) = message.as_object_mut() {
-        fields.insert(field.to_owned(), value);
-    }
 }
 
 /// A field of an answer; fields that have their default are left out there.

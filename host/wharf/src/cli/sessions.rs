@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::render;
+use super::{pages, render};
 
 /// What to do with sessions.
 #[derive(Clone, Debug, Subcommand)]
@@ -54,26 +54,18 @@ struct Session {
     current: bool,
 }
 
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(default)]
-    sessions: Vec<Session>,
-}
-
 const SERVICE: &str = "wharf.auth.v1.Sessions";
 
 pub(super) async fn run(command: SessionsCommand, context: &Context) -> Result<Exit, Failure> {
     let client = context.client()?;
     match command {
         SessionsCommand::List { all, subject } => {
-            let listed: Listed = match (all, subject) {
-                (false, None) if client.is_somebody() => client.rpc(SERVICE, "ListMine", &json!({})).await?,
-                (_, subject) => {
-                    let request = json!({ "subject": subject.unwrap_or_default() });
-                    client.rpc(SERVICE, "List", &request).await?
-                }
+            let (method, asked) = match (all, subject) {
+                (false, None) if client.is_somebody() => ("ListMine", json!({})),
+                (_, subject) => ("List", json!({ "subject": subject.unwrap_or_default() })),
             };
-            context.emit(&listed.sessions, |sessions| table(sessions));
+            let sessions: Vec<Session> = pages::all(&client, SERVICE, method, asked, "sessions", u32::MAX).await?;
+            context.emit(&sessions, |sessions| table(sessions));
         }
         SessionsCommand::Revoke {
             id,

@@ -155,8 +155,8 @@ impl Welcome<'_> {
 }
 
 /// Asks the module `identity` for a link with which somebody becomes administrator, unless somebody did already. Without that
-/// module there is none. It leads to this host, whatever the module takes for its public address.
-pub(super) async fn invitation(calls: &Calls, public: &str) -> Option<String> {
+/// module there is none.
+pub(super) async fn invitation(calls: &Calls) -> Option<String> {
     let ask = async |method: &str| {
         let path = format!("/wharf.identity.v1.Bootstrap/{method}");
         let answer = calls.json(Principal::host(), &path, b"{}", ASK).await.ok()?;
@@ -168,8 +168,7 @@ pub(super) async fn invitation(calls: &Calls, public: &str) -> Option<String> {
         return None;
     }
     let invited = ask("InviteAdministrator").await?;
-    let (_, token) = invited.get("url")?.as_str()?.rsplit_once('/')?;
-    Some(format!("{public}/identity/invitations/{token}"))
+    invited.get("url")?.as_str().map(str::to_owned)
 }
 
 fn line(text: &mut String, name: &str, what: &str) {
@@ -197,6 +196,7 @@ mod tests {
             method: method.to_owned(),
             path: path.to_owned(),
             policy,
+            hidden: false,
         }
     }
 

@@ -185,6 +185,7 @@ impl Control for Fake {
             method: "GET".into(),
             path: "/blog/{id}".into(),
             policy: Policy::Require("blog.post.read".into()),
+            hidden: false,
         };
         Box::pin(async { Ok(vec![row]) })
     }

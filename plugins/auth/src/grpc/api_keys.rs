@@ -8,7 +8,7 @@ use wharf_proto::auth::v1::{
 };
 use wharf_sdk::{PrincipalKind, tonic};
 
-use super::caller::{Caller, account_of, limit};
+use super::caller::{Caller, Page, account_of};
 use crate::Auth;
 use crate::api_keys::{NewKey, Whose};
 use crate::failure::Failure;
@@ -25,10 +25,10 @@ impl ApiKeys for Auth {
         self.create_key(&caller.id, None, new).await
     }
 
-    async fn list_mine(&self, _: Request<ListMyApiKeysRequest>) -> Result<Response<ListApiKeysResponse>, Status> {
-        let caller = Caller::account()?;
-        let rows = self.inner.list_api_keys(&mine(&caller), None, limit(500)).await?;
-        answer(rows)
+    async fn list_mine(&self, request: Request<ListMyApiKeysRequest>) -> Result<Response<ListApiKeysResponse>, Status> {
+        let (caller, asked) = (Caller::account()?, request.into_inner());
+        let page = Page::read(asked.page_size, asked.page_token)?;
+        answer(self.inner.list_api_keys(&mine(&caller), &page).await?)
     }
 
     async fn revoke_mine(&self, request: Request<RevokeApiKeyRequest>) -> Result<Response<RevokeApiKeyResponse>, Status> {
@@ -52,8 +52,8 @@ impl ApiKeys for Auth {
             tenant: caller.tenant(),
             account: account_of(&asked.subject)?,
         };
-        let after = Some(asked.after.as_str()).filter(|after| !after.is_empty());
-        answer(self.inner.list_api_keys(&whose, after, limit(asked.limit)).await?)
+        let page = Page::read(asked.page_size, asked.page_token)?;
+        answer(self.inner.list_api_keys(&whose, &page).await?)
     }
 
     async fn revoke(&self, request: Request<RevokeApiKeyRequest>) -> Result<Response<RevokeApiKeyResponse>, Status> {
@@ -110,9 +110,9 @@ fn mine(caller: &Caller) -> Whose {
     }
 }
 
-fn answer(rows: Vec<api_key::Model>) -> Result<Response<ListApiKeysResponse>, Status> {
+fn answer((rows, next_page_token): (Vec<api_key::Model>, String)) -> Result<Response<ListApiKeysResponse>, Status> {
     let keys = rows.into_iter().map(told).collect::<Result<_, _>>()?;
-    Ok(Response::new(ListApiKeysResponse { keys }))
+    Ok(Response::new(ListApiKeysResponse { keys, next_page_token }))
 }
 
 fn told(row: api_key::Model) -> Result<ApiKey, Failure> {

@@ -1,5 +1,6 @@
 //! Who calls, and whose things they may see.
 
+use wharf_proto::pages;
 use wharf_sdk::{Principal, PrincipalKind};
 
 use crate::failure::Failure;
@@ -44,11 +45,25 @@ impl Caller {
     }
 }
 
-/// How many rows a page has.
-pub(super) fn limit(asked: u32) -> u64 {
-    match asked {
-        0 => 100,
-        some => u64::from(some.min(500)),
+/// Where a page begins, and how many rows it has.
+pub(crate) struct Page {
+    /// Id of the last row of the page before.
+    pub(crate) after: Option<String>,
+    pub(crate) size: usize,
+}
+
+impl Page {
+    /// Of `page_size` and `page_token`. Tokens are ids of rows.
+    pub(super) fn read(size: u32, token: String) -> Result<Self, Failure> {
+        if !token.is_empty() && uuid::Uuid::parse_str(&token).is_err() {
+            return Err(Failure::Invalid(format!(
+                "found page token {token:?}, expected `next_page_token` of the page before"
+            )));
+        }
+        Ok(Self {
+            after: Some(token).filter(|token| !token.is_empty()),
+            size: pages::size(size),
+        })
     }
 }
 

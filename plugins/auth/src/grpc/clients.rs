@@ -6,6 +6,7 @@ use wharf_proto::auth::v1::{
     Client as Told, ListClientsRequest, ListClientsResponse, RegisterClientRequest, RegisterClientResponse, RemoveClientRequest,
     RemoveClientResponse,
 };
+use wharf_proto::pages;
 use wharf_sdk::tonic;
 
 use crate::Auth;
@@ -29,9 +30,18 @@ impl Clients for Auth {
         }))
     }
 
-    async fn list(&self, _: Request<ListClientsRequest>) -> Result<Response<ListClientsResponse>, Status> {
-        let clients = self.inner.clients().await?.into_iter().map(told).collect();
-        Ok(Response::new(ListClientsResponse { clients }))
+    async fn list(&self, request: Request<ListClientsRequest>) -> Result<Response<ListClientsResponse>, Status> {
+        let asked = request.into_inner();
+        let mut clients = self.inner.clients().await?;
+        if !asked.page_token.is_empty() {
+            let last = Client::place(&asked.page_token);
+            clients.retain(|client| Client::place(&client.id) > last);
+        }
+        let next_page_token = pages::cut(&mut clients, pages::size(asked.page_size), |client| client.id.clone());
+        Ok(Response::new(ListClientsResponse {
+            clients: clients.into_iter().map(told).collect(),
+            next_page_token,
+        }))
     }
 
     async fn remove(&self, request: Request<RemoveClientRequest>) -> Result<Response<RemoveClientResponse>, Status> {

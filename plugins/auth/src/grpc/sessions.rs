@@ -9,7 +9,7 @@ use wharf_proto::auth::v1::{
 };
 use wharf_sdk::{Principal, PrincipalKind, tonic};
 
-use super::caller::{Caller, account_of, limit};
+use super::caller::{Caller, Page, account_of};
 use crate::Auth;
 use crate::failure::Failure;
 use crate::revocations::{Revoked, timestamp};
@@ -30,9 +30,10 @@ impl Sessions for Auth {
         }))
     }
 
-    async fn list_mine(&self, _: Request<ListMySessionsRequest>) -> Result<Response<ListSessionsResponse>, Status> {
-        let caller = Caller::account()?;
-        let rows = self.inner.list_sessions(&Which::of_account(&caller.id), None, limit(500)).await?;
+    async fn list_mine(&self, request: Request<ListMySessionsRequest>) -> Result<Response<ListSessionsResponse>, Status> {
+        let (caller, asked) = (Caller::account()?, request.into_inner());
+        let page = Page::read(asked.page_size, asked.page_token)?;
+        let rows = self.inner.list_sessions(&Which::of_account(&caller.id), &page).await?;
         Ok(answer(rows, &caller))
     }
 
@@ -64,8 +65,8 @@ impl Sessions for Auth {
             account: account_of(&asked.subject)?,
             ..Which::default()
         };
-        let after = Some(asked.after.as_str()).filter(|after| !after.is_empty());
-        let rows = self.inner.list_sessions(&which, after, limit(asked.limit)).await?;
+        let page = Page::read(asked.page_size, asked.page_token)?;
+        let rows = self.inner.list_sessions(&which, &page).await?;
         Ok(answer(rows, &caller))
     }
 
@@ -111,7 +112,7 @@ impl Auth {
         let tx = self.inner.db.begin().await?;
         let revoked = self.inner.end_sessions_in(&tx, which).await?;
         self.inner
-            .revoke(&tx, service.map(|id| Revoked::Subject(format!("service:{id}"))))
+            .revoke(&tx, service.map(|id| Revoked::subject_now(format!("service:{id}"))))
             .await?;
         tx.commit().await?;
         self.inner.look().await?;
@@ -125,7 +126,7 @@ impl Auth {
     }
 }
 
-fn answer(rows: Vec<session::Model>, caller: &Caller) -> Response<ListSessionsResponse> {
+fn answer((rows, next_page_token): (Vec<session::Model>, String), caller: &Caller) -> Response<ListSessionsResponse> {
     let told = |row: session::Model| Session {
         current: caller.session.as_deref() == Some(row.id.as_str()),
         subject: format!("{}:{}", row.kind, row.account),
@@ -141,5 +142,6 @@ fn answer(rows: Vec<session::Model>, caller: &Caller) -> Response<ListSessionsRe
     };
     Response::new(ListSessionsResponse {
         sessions: rows.into_iter().map(told).collect(),
+        next_page_token,
     })
 }

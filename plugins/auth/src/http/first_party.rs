@@ -81,17 +81,19 @@ impl Auth {
         if login.password.len() > LONGEST_PASSWORD {
             return Err(Failure::Wrong);
         }
-        let account = self
-            .inner
-            .directory
-            .by_password(&login.tenant, &login.login, &login.password)
-            .await?;
+        // Before the look at the password: should it be changed meanwhile, this login came before.
+        let authenticated_at = now_ms();
+        let found = self.inner.directory.by_password(&login.tenant, &login.login, &login.password).await;
+        let account = match found {
+            Ok(account) => account,
+            Err(failure) => return Err(self.inner.refuse_login(&login.tenant, &login.login, failure).await),
+        };
         let opening = Opening {
             account: &account,
             client: FIRST_PARTY,
             scope: None,
             method: "password",
-            authenticated_at: now_ms(),
+            authenticated_at,
         };
         self.inner.open_session(&opening, &origin(call, headers)).await
     }

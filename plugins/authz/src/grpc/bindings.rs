@@ -1,9 +1,10 @@
 //! `Bindings`: who holds what.
 
 use wharf_proto::authz::v1::{self, bindings_server::Bindings};
+use wharf_proto::pages::size;
 use wharf_sdk::tonic::{self, Request, Response, Status};
 
-use super::{limit, read_cursor, write_cursor};
+use super::{read_token, write_token};
 use crate::Authz;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -44,9 +45,14 @@ impl Bindings for Authz {
                 && (asked.member.is_empty() || line.member == asked.member)
                 && (asked.role.is_empty() || line.role == asked.role)
         };
-        let (lines, more) = page(&state.policy.bindings, read_cursor(&asked.cursor)?, limit(asked.limit), wanted);
+        let (lines, more) = page(
+            &state.policy.bindings,
+            read_token(&asked.page_token)?,
+            size(asked.page_size),
+            wanted,
+        );
         Ok(Response::new(v1::ListBindingsResponse {
-            next_cursor: write_cursor(lines.last(), more)?,
+            next_page_token: write_token(lines.last(), more)?,
             bindings: lines.iter().map(Into::into).collect(),
         }))
     }

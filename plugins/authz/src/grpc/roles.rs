@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use wharf_proto::authz::matches;
 use wharf_proto::authz::v1::{self, roles_server::Roles};
+use wharf_proto::pages::size;
 use wharf_sdk::tonic::{self, Request, Response, Status};
 
-use super::{limit, read_cursor, write_cursor};
+use super::{read_token, write_token};
 use crate::Authz;
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -55,9 +56,9 @@ impl Roles for Authz {
         let names: BTreeSet<String> = state.policy.roles.keys().cloned().collect();
         let role = |name: &String| state.policy.roles.get(name);
         let wanted = |name: &String| role(name).is_some_and(|role| is_seen(&role.tenant, tenant));
-        let (names, more) = page(&names, read_cursor(&asked.cursor)?, limit(asked.limit), wanted);
+        let (names, more) = page(&names, read_token(&asked.page_token)?, size(asked.page_size), wanted);
         Ok(Response::new(v1::ListRolesResponse {
-            next_cursor: write_cursor(names.last(), more)?,
+            next_page_token: write_token(names.last(), more)?,
             roles: names.iter().filter_map(role).map(Into::into).collect(),
         }))
     }
@@ -73,6 +74,7 @@ impl Roles for Authz {
     async fn add_rule(&self, request: Request<v1::AddRuleRequest>) -> Result<Response<v1::AddRuleResponse>, Status> {
         let caller = Caller::current()?;
         let line = RuleLine::read(request.into_inner().rule, caller.home())?;
+        self.has_effect(&line).await?;
         let epoch = self.change("authz.rule.add", |state| plan_add(state, &caller, &line)).await?;
         Ok(Response::new(v1::AddRuleResponse {
             rule: Some((&line).into()),
@@ -94,15 +96,26 @@ impl Roles for Authz {
         let state = self.book.read().await;
         caller.needs(&state.policy, READ, tenant)?;
         let wanted = |line: &RuleLine| is_seen(&line.tenant, tenant) && (asked.subject.is_empty() || line.subject == asked.subject);
-        let (lines, more) = page(&state.policy.rules, read_cursor(&asked.cursor)?, limit(asked.limit), wanted);
+        let (lines, more) = page(&state.policy.rules, read_token(&asked.page_token)?, size(asked.page_size), wanted);
         Ok(Response::new(v1::ListRulesResponse {
-            next_cursor: write_cursor(lines.last(), more)?,
+            next_page_token: write_token(lines.last(), more)?,
             rules: lines.iter().map(Into::into).collect(),
         }))
     }
 }
 
 impl Authz {
+    /// Refuses a rule that nobody would ever go by: one for a tenant, of a permission that reaches beyond it.
+    async fn has_effect(&self, line: &RuleLine) -> Result<()> {
+        if line.tenant == EVERYWHERE || !self.book.store.reaches_everywhere(&line.permission).await? {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "found a rule for tenant {} of {}, which reaches beyond a tenant; expected one for all tenants (*)",
+            line.tenant, line.permission
+        )))
+    }
+
     /// What looks like a mistake.
     async fn warnings(&self, line: &RuleLine) -> Result<Vec<String>> {
         let declared = self.book.store.declared().await?;

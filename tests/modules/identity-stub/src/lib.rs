@@ -3,10 +3,12 @@
 //! The users are `ada` and `bob` in tenant `default`, `eve`, who is suspended, and `zoe` in tenant `other`; the login is
 //! `NAME@example.org` and the password `canary-password-of-NAME`. `robot` is a service account with the secret
 //! `canary-secret-of-robot`. `locked@example.org` is always locked. People from other providers become accounts whose id is
-//! `ext-` and their subject. `POST /identity/status` changes the status of an account and says so in an event.
+//! `ext-` and their subject. `POST /identity/status` changes the status of an account and says so in an event;
+//! `POST /identity/credentials` says that its password or secret is another one, which it is not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -45,6 +47,12 @@ pub struct AccountChanged {
     pub status: String,
     /// It is gone.
     pub deleted: bool,
+    /// Its password or secret is another one now.
+    pub credentials_changed: bool,
+    /// When that was, in milliseconds since 1970.
+    pub credentials_changed_at: i64,
+    /// Session in which its owner changed it.
+    pub session: Option<String>,
 }
 
 impl Event for AccountChanged {
@@ -60,6 +68,15 @@ struct NewStatus {
     /// Somebody forgot to say so.
     #[serde(default)]
     quietly: bool,
+}
+
+/// Whose password or secret is another one now.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCredentials {
+    id: String,
+    /// Where it was changed.
+    session: Option<String>,
 }
 
 impl Module for IdentityStub {
@@ -82,7 +99,11 @@ impl Module for IdentityStub {
     }
 
     fn routes() -> Routes<Self> {
-        Routes::new().route("/status", post(set_status)).public()
+        Routes::new()
+            .route("/status", post(set_status))
+            .public()
+            .route("/credentials", post(change_credentials))
+            .public()
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {
@@ -101,19 +122,32 @@ async fn set_status(State(module): State<Arc<IdentityStub>>, Json(new): Json<New
             .get_mut(&new.id)
             .ok_or_else(|| Problem::not_found("there is no such account"))?;
         account.status.clone_from(&new.status);
-        AccountChanged {
-            id: account.id.clone(),
-            kind: account.kind.clone(),
-            tenant: account.tenant.clone(),
-            status: new.status,
-            deleted: false,
-        }
+        changed(account)
     };
     if !new.quietly {
         let tx = module.db.begin().await?;
         module.events.publish(&tx, &changed).await?;
         tx.commit().await?;
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change_credentials(State(module): State<Arc<IdentityStub>>, Json(new): Json<NewCredentials>) -> Result<StatusCode> {
+    let changed = {
+        let accounts = module.accounts();
+        let account = accounts
+            .get(&new.id)
+            .ok_or_else(|| Problem::not_found("there is no such account"))?;
+        AccountChanged {
+            credentials_changed: true,
+            credentials_changed_at: now_ms(),
+            session: new.session,
+            ..changed(account)
+        }
+    };
+    let tx = module.db.begin().await?;
+    module.events.publish(&tx, &changed).await?;
+    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -186,6 +220,24 @@ fn account(name: &str, kind: &str, tenant: &str, status: &str) -> Account {
         email_verified: true,
         status: status.to_owned(),
     }
+}
+
+fn changed(account: &Account) -> AccountChanged {
+    AccountChanged {
+        id: account.id.clone(),
+        kind: account.kind.clone(),
+        tenant: account.tenant.clone(),
+        status: account.status.clone(),
+        deleted: false,
+        credentials_changed: false,
+        credentials_changed_at: 0,
+        session: None,
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn outcome(found: Option<&Account>) -> CheckResponse {

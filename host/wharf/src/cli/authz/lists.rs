@@ -1,13 +1,9 @@
 //! What the module authz answers, and how it is shown.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use wharf_host::telemetry::clean;
 
-use super::super::client::AdminClient;
 use super::super::events::table;
-use super::super::exit::Failure;
 
 macro_rules! message {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? })*) => { $(
@@ -26,9 +22,7 @@ message! {
     /// A binding.
     Binding { member: String, role: String, tenant: String }
     /// What a module declares.
-    DeclaredPermission { name: String, description: String, module: String }
-    /// All that modules declare.
-    Permissions { permissions: Vec<DeclaredPermission> }
+    DeclaredPermission { name: String, description: String, module: String, installation: bool }
     /// A role and its rules.
     RoleWithRules { role: Role, rules: Vec<Rule> }
     /// A rule that was added.
@@ -37,64 +31,6 @@ message! {
     Done { subject: String, role: String, tenant: String, epoch: String }
     /// Why they may or may not.
     Why { allowed: bool, because: String, rule: Option<Rule>, path: Vec<Binding>, tenant: String, epoch: String }
-    /// A page of roles.
-    Roles { roles: Vec<Role>, next_cursor: String }
-    /// A page of rules.
-    Rules { rules: Vec<Rule>, next_cursor: String }
-    /// A page of bindings.
-    Bindings { bindings: Vec<Binding>, next_cursor: String }
-}
-
-/// A page of something.
-pub(super) trait Page: DeserializeOwned {
-    /// Of what.
-    type Row;
-
-    /// The rows, and where the next page begins.
-    fn rows(self) -> (Vec<Self::Row>, String);
-}
-
-impl Page for Roles {
-    type Row = Role;
-
-    fn rows(self) -> (Vec<Role>, String) {
-        (self.roles, self.next_cursor)
-    }
-}
-
-impl Page for Rules {
-    type Row = Rule;
-
-    fn rows(self) -> (Vec<Rule>, String) {
-        (self.rules, self.next_cursor)
-    }
-}
-
-impl Page for Bindings {
-    type Row = Binding;
-
-    fn rows(self) -> (Vec<Binding>, String) {
-        (self.bindings, self.next_cursor)
-    }
-}
-
-/// All pages.
-pub(super) async fn all<P: Page>(client: &AdminClient, service: &str, method: &str, mut asked: Value) -> Result<Vec<P::Row>, Failure> {
-    let mut all = Vec::new();
-    if let Some(fields) = asked.as_object_mut() {
-        fields.insert("limit".to_owned(), json!(500));
-    }
-    loop {
-        let page: P = client.rpc(service, method, &asked).await?;
-        let (rows, next) = page.rows();
-        all.extend(rows);
-        if next.is_empty() {
-            return Ok(all);
-        }
-        if let Some(fields) = asked.as_object_mut() {
-            fields.insert("cursor".to_owned(), json!(next));
-        }
-    }
 }
 
 pub(super) fn roles(roles: &[Role]) -> String {
@@ -137,10 +73,16 @@ pub(super) fn bindings(bindings: &[Binding]) -> String {
 }
 
 pub(super) fn permissions(permissions: &[DeclaredPermission]) -> String {
-    let cells = permissions
-        .iter()
-        .map(|permission| vec![permission.name.clone(), permission.module.clone(), permission.description.clone()]);
-    let header = ["PERMISSION", "MODULE", "DESCRIPTION"];
+    let cells = permissions.iter().map(|permission| {
+        let tenants = if permission.installation { "*" } else { "any" };
+        vec![
+            permission.name.clone(),
+            permission.module.clone(),
+            tenants.to_owned(),
+            permission.description.clone(),
+        ]
+    });
+    let header = ["PERMISSION", "MODULE", "TENANT", "DESCRIPTION"];
     table("no module declares a permission", permissions.is_empty(), &header, cells)
 }
 

@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Read};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{all, listed, tabled, text};
+use super::super::pages::all;
+use super::{listed, tabled, text};
 use crate::cli::client::AdminClient;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{all, tabled, text};
+use super::super::pages::all;
+use super::{tabled, text};
 use crate::cli::client::AdminClient;
 use crate::cli::context::Context;
 use crate::cli::events::table;

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{all, listed, tabled, text};
+use super::super::pages::all;
+use super::{listed, tabled, text};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure};
 
