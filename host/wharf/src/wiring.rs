@@ -130,7 +130,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         status: host.host_status(),
         routes: control.routes().await?,
         invitation: match config.is_dev() {
-            true => welcome::invitation(&host.calls(), &servers.public_url()).await,
+            true => welcome::invitation(&host.calls()).await,
             false => None,
         },
     }
