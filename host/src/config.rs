@@ -27,7 +27,7 @@ pub use sections::{
     Mail, MailTransport, Management, Node, OnFailure, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler, Secrets, Security,
     Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls,
 };
-pub use units::{ByteSize, Network, Period, Secret};
+pub use units::{ByteSize, Network, Period, PublicUrl, Secret};
 
 /// Name of the file that is read from the working directory when nobody names another.
 pub const DEFAULT_FILE: &str = "wharf-host.toml";

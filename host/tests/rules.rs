@@ -2,7 +2,7 @@
 //! authz edits by.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi, function_map::OperatorFunction, rhai::Dynamic};
 use wharf_host::security::authorizer::matches;
@@ -279,4 +279,87 @@ fn compare(seed: u64) -> usize {
         allowed += usize::from(expected);
     }
     allowed
+}
+
+/// The file `rules/matrix.toml`.
+#[derive(serde::Deserialize)]
+struct Matrix {
+    tenants: Vec<String>,
+    rules: Vec<String>,
+    bindings: Vec<String>,
+    questions: Vec<Question>,
+    cells: BTreeMap<String, String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Question {
+    name: String,
+    permission: String,
+    resource: String,
+    owner: String,
+}
+
+fn words<const N: usize>(line: &str) -> [String; N] {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    words.try_into().unwrap_or_else(|_| panic!("expected {N} words in {line:?}"))
+}
+
+#[test]
+fn each_role_may_do_with_each_resource_what_the_table_says() {
+    let matrix: Matrix = toml::from_str(include_str!("rules/matrix.toml")).unwrap();
+    let lines = Lines {
+        rules: matrix.rules.iter().map(|line| words(line)).collect(),
+        bindings: matrix.bindings.iter().map(|line| words(line)).collect(),
+    };
+    let snapshot = PolicyUpdate {
+        epoch: 1,
+        snapshot: true,
+        rules_added: lines.rules.iter().map(rule).collect(),
+        bindings_added: lines.bindings.iter().map(binding).collect(),
+        ..PolicyUpdate::default()
+    };
+    let compiled = RuleSet::default().apply(snapshot).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let enforcer = runtime.block_on(lines.enforcer());
+    let mut wrong = Vec::new();
+    for (row, cells) in &matrix.cells {
+        let [caller, tenant] = words(row);
+        let cells: Vec<&str> = cells.split_whitespace().collect();
+        assert_eq!(cells.len(), matrix.questions.len(), "{row}");
+        for (question, expected) in matrix.questions.iter().zip(cells) {
+            let Question {
+                permission,
+                resource: name,
+                owner,
+                ..
+            } = question;
+            let owner = if owner == "self" { &caller } else { owner };
+            let resource = Resource {
+                name,
+                owner: Some(owner.as_str()).filter(|owner| !owner.is_empty()),
+            };
+            let by_casbin = enforcer.enforce((&caller, &tenant, permission, name, owner)).unwrap();
+            let by_host = compiled.check(&caller, &tenant, permission, resource) == Decision::Allow;
+            if (by_casbin, by_host) != (expected == "yes", expected == "yes") {
+                let name = &question.name;
+                wrong.push(format!(
+                    "{row}, {name}: expected {expected}, casbin says {by_casbin}, the host {by_host}"
+                ));
+            }
+        }
+    }
+    // A subject that somebody added to the rules and not to the table.
+    let subjects = lines
+        .rules
+        .iter()
+        .map(|line| &line[0])
+        .chain(lines.bindings.iter().map(|line| &line[0]));
+    for subject in subjects.filter(|subject| !subject.starts_with("role:")) {
+        for tenant in &matrix.tenants {
+            if !matrix.cells.contains_key(&format!("{subject} {tenant}")) {
+                wrong.push(format!("there is no row for {subject} in {tenant}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

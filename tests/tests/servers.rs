@@ -13,6 +13,8 @@ mod backends;
 mod nodes;
 #[path = "servers/protos.rs"]
 mod protos;
+#[path = "servers/security.rs"]
+mod security;
 #[path = "servers/shop.rs"]
 mod shop;
 #[path = "servers/trace.rs"]

@@ -11,8 +11,10 @@ use super::problem::Problem;
 use crate::modules::endpoint::CallInfo;
 use crate::security::record::{Deed, NotRecorded, Recorder};
 
-/// Paths that say for themselves what was done, in the modules that they call.
+/// Calls of core modules, as the host. What they change the modules record themselves; who asked for it the host does.
 const CALLS: &str = "/admin/v1/call/";
+/// Methods that change nothing, and what the others of them begin with.
+const READS: ([&str; 4], [&str; 4]) = (["Me", "Verify", "WhoAmI", "Why"], ["Check", "Export", "Get", "List"]);
 
 /// How changes are recorded.
 #[derive(Clone, Debug)]
@@ -55,11 +57,15 @@ impl AdminCaller {
     }
 
     fn deed(self, method: &Method, path: &str, outcome: Outcome, reason: String) -> Deed {
+        let (action, object) = match path.strip_prefix(CALLS) {
+            Some(called) => ("wharf.admin.call".to_owned(), called),
+            None => (format!("wharf.admin.{}", method.as_str().to_lowercase()), path),
+        };
         Deed {
             actor: self.subject,
             tenant: self.tenant,
-            action: format!("wharf.admin.{}", method.as_str().to_lowercase()),
-            object: path.to_owned(),
+            action,
+            object: object.to_owned(),
             outcome,
             reason,
             from: self.from,
@@ -76,12 +82,13 @@ pub fn audited(router: Router, audit: AdminAudit) -> Router {
 
 async fn record(State(audit): State<AdminAudit>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    if matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) || path.starts_with(CALLS) {
+    if matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) || is_read(&path) {
         return next.run(request).await;
     }
     let caller = request.extensions().get::<AdminCaller>().cloned().unwrap_or_default();
     // What brings the audit log back must not need it.
-    if audit.closed && !path.starts_with("/admin/v1/modules/audit/") {
+    let is_call = path.starts_with(CALLS);
+    if audit.closed && !is_call && !path.starts_with("/admin/v1/modules/audit/") {
         let asked = caller.clone().deed(&method, &path, Outcome::Unspecified, "asked for".to_owned());
         if let Err(NotRecorded::Refused(why)) = audit.recorder.record(asked).await {
             return Problem::new(
@@ -102,4 +109,11 @@ async fn record(State(audit): State<AdminAudit>, request: Request, next: Next) -
         Err(error) => tracing::error!(error = %error, path, "a change over the admin API was made and is not recorded"),
     }
     response
+}
+
+/// Whether it calls a method that changes nothing.
+fn is_read(path: &str) -> bool {
+    let method = path.strip_prefix(CALLS).and_then(|called| called.rsplit('/').next());
+    let (names, beginnings) = READS;
+    method.is_some_and(|method| names.contains(&method) || beginnings.iter().any(|read| method.starts_with(read)))
 }

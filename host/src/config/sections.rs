@@ -7,7 +7,7 @@ mod mail;
 mod security;
 mod work;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
 pub use security::{Audit, Cors, Frames, Headers, OnFailure, RateClass, RateLimits, Security};
 pub use work::{Events, Scheduler};
 
-use super::units::{ByteSize, Network, Period, Secret};
+use super::units::{ByteSize, Network, Period, PublicUrl, Secret};
 use crate::domain::trust::TrustPolicy;
 
 /// This running host.
@@ -83,6 +83,9 @@ pub struct Http {
     pub port: Option<u16>,
     /// Certificate and key; plain HTTP without.
     pub tls: Option<Tls>,
+    /// Where people and programs reach the public listener, such as `https://wharf.example.org`: links and the issuer of tokens begin
+    /// with it. All nodes of an installation need the same. Default: the address that is listened on.
+    pub public_url: Option<PublicUrl>,
     /// How long a client may take to send a request head; on HTTP/1.1 also how long a connection may wait for the next request.
     pub header_timeout: Period,
     /// Longest request head.
@@ -199,6 +202,23 @@ pub struct Database {
 }
 
 impl Http {
+    /// Where the public listener is reached, without a slash at the end: what is set, or `listen`, as programs of this machine see it.
+    #[must_use]
+    pub fn reached_at(&self) -> String {
+        if let Some(url) = &self.public_url {
+            return url.as_str().to_owned();
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let mut address = self.address();
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("{scheme}://{address}")
+    }
+
     /// `listen`, with `port` in its place if that is set.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -251,6 +271,7 @@ impl Default for Http {
             listen: loopback(8080),
             port: None,
             tls: None,
+            public_url: None,
             header_timeout: Period::secs(10),
             max_header_bytes: ByteSize::kib(64),
             max_body_bytes: ByteSize::mib(128),

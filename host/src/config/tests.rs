@@ -234,6 +234,32 @@ fn what_needs_a_restart_stays_in_force_and_in_the_explanation() {
 }
 
 #[test]
+fn the_public_address_is_what_is_set_or_what_is_listened_on() {
+    for (text, expected) in [
+        ("", "http://127.0.0.1:8080"),
+        ("[http]\nlisten = \"0.0.0.0:80\"", "http://127.0.0.1:80"),
+        ("[http]\nlisten = \"[::]:80\"", "http://[::1]:80"),
+        ("[http]\nport = 81", "http://127.0.0.1:81"),
+        ("[http]\npublic_url = \"https://wharf.example.org/\"", "https://wharf.example.org"),
+        ("[http]\npublic_url = \"https://example.org/wharf\"", "https://example.org/wharf"),
+    ] {
+        assert_eq!(load(text, &[]).unwrap().http.reached_at(), expected, "{text}");
+    }
+    for wrong in [
+        "wharf.example.org",
+        "ftp://a",
+        "https://",
+        "https://a?b",
+        "https://a#b",
+        "https://a@b",
+        "",
+    ] {
+        let found = problems(&format!("[http]\npublic_url = {wrong:?}"), &[]);
+        assert!(found[0].to_string().contains("public_url"), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn module_sections_must_be_tables_named_by_ids() {
     let found = problems("[modules]\nBlog = { a = 1 }\nmail = 3", &[]);
     assert_eq!(

@@ -19,6 +19,10 @@ pub struct Period(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
+/// An address of http or https without query, as people and programs outside use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
 /// A network in CIDR form (`10.0.0.0/8`, `fd00::/8`); a bare address is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
@@ -161,6 +165,34 @@ impl FromStr for Network {
     }
 }
 
+impl PublicUrl {
+    /// Without a slash at the end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is no address such as \"https://wharf.example.org\": http or https, a host, and no query");
+        let uri: http::Uri = text.parse().map_err(|_| bad())?;
+        let is_one = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+        if !is_one || uri.query().is_some() || text.contains(['#', '@']) {
+            return Err(bad());
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
@@ -199,6 +231,12 @@ impl Serialize for ByteSize {
     }
 }
 
+impl Serialize for PublicUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Serialize for Network {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -219,6 +257,15 @@ impl<'de> Deserialize<'de> for ByteSize {
         deserializer.deserialize_any(Text {
             expected: "a size such as \"64 KiB\", \"16 MiB\" or 1048576",
             number: Some(Self),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Text {
+            expected: "an address such as \"https://wharf.example.org\"",
+            number: None,
         })
     }
 }
@@ -249,6 +296,16 @@ impl JsonSchema for ByteSize {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "integer"], "minimum": 0, "description": "bytes, as an integer or with a unit", "examples": ["64 KiB", "16 MiB"] })
+    }
+}
+
+impl JsonSchema for PublicUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "PublicUrl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "an address of http or https", "examples": ["https://wharf.example.org"] })
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn from_config(config: &Config, workers: usize) -> Settings {
             .iter()
             .map(|(id, section)| (id.clone(), section.clone()))
             .collect::<BTreeMap<_, _>>(),
+        given: BTreeMap::from([("http.public_url".to_owned(), config.http.reached_at().into())]),
     }
 }
 

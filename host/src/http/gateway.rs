@@ -343,10 +343,11 @@ impl Door {
             .or(glimpse.request_id)
             .unwrap_or_else(RequestId::random);
         let trace = trace::Trace::continue_or_start(glimpse.traceparent);
-        let peer = if trusted {
-            gateway.proxies.client(peer, &head.headers)
-        } else {
-            peer
+        let peer = match known {
+            // The listener's peer is this host itself.
+            Some(carried) => carried.peer,
+            None if trusted => gateway.proxies.client(peer, &head.headers),
+            None => peer,
         };
         glimpse.clean(&mut head.headers, trusted);
         let page = gateway.cors.as_ref().and_then(|cors| cors.allowed(&head.headers));

@@ -71,6 +71,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Config sections by module id.
     pub sections: BTreeMap<String, Value>,
+    /// Settings of the host that keys of sections may take, by name.
+    pub given: BTreeMap<String, Value>,
 }
 
 /// Keeps the modules of one host.

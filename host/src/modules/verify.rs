@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use wharf_manifest::{Abi, Manifest};
 
-pub(in crate::modules) use config::check_config;
+pub(in crate::modules) use config::{check_config, with_settings};
 pub use manifest::check_manifest;
 
 use super::inspect::{InspectRules, inspect};

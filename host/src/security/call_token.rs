@@ -5,6 +5,7 @@
 //! own token never travels between modules.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -41,6 +42,8 @@ pub(crate) struct Carried {
     pub(crate) callee: String,
     pub(crate) caller: Option<String>,
     pub(crate) request_id: Option<RequestId>,
+    /// Where the outermost call came from.
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) principal: Principal,
 }
 
@@ -56,6 +59,7 @@ struct Claims {
     path: String,
     caller: Option<String>,
     request_id: String,
+    peer: Option<SocketAddr>,
     who: Option<Who>,
 }
 
@@ -100,6 +104,7 @@ impl CallTokens {
             path: path.to_owned(),
             caller: info.caller.clone(),
             request_id: info.request_id.as_str().to_owned(),
+            peer: info.peer,
             who: Who::of(&info.principal),
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).ok()?;
@@ -129,6 +134,7 @@ impl CallTokens {
             callee: claims.aud,
             caller: claims.caller,
             request_id: RequestId::parse(claims.request_id.as_bytes()),
+            peer: claims.peer,
             principal: match claims.who {
                 Some(who) => who.principal()?,
                 None => Principal::Anonymous,
@@ -207,7 +213,7 @@ mod tests {
             trace_id: [0; 16],
             span_id: [0; 8],
             trace_flags: 0,
-            peer: None,
+            peer: Some("9.9.9.9:1".parse().unwrap()),
             deadline: None,
             deadline_is_named: false,
             caller: Some("blog".to_owned()),
@@ -237,6 +243,7 @@ mod tests {
             assert_eq!(read.principal, who);
             assert_eq!((read.callee.as_str(), read.caller.as_deref()), ("greeter", Some("blog")));
             assert_eq!(read.request_id.unwrap().as_str(), "req-1");
+            assert_eq!(read.peer.unwrap().to_string(), "9.9.9.9:1");
         }
     }
 

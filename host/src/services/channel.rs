@@ -14,6 +14,7 @@ use wharf_plugin_api::services::channel::{Behalf, Channel, Channel_TO, ChannelRe
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
 use super::Inner;
+use super::entered::{Entered, EnteredBody};
 use crate::http::body::Body;
 use crate::http::request_id::{RequestId, random_u64};
 use crate::modules::belongings::Belongings;
@@ -111,7 +112,17 @@ impl Serve for Outlet {
                 )
             }));
         }
-        Answer(self.inner.shared.channels.call(&self.callee, request, info))
+        let runtime = self.inner.shared.runtime.clone();
+        let answer = {
+            let _entered = runtime.enter();
+            self.inner.shared.channels.call(&self.callee, request, info)
+        };
+        // A task of the module may wait for it on a thread of the module's own runtime.
+        let answer = Entered::new(runtime.clone(), answer);
+        Answer(Box::pin(async move {
+            let response = answer.await;
+            response.map(|body| Body::new(EnteredBody::new(runtime, body)))
+        }))
     }
 }
 
@@ -142,7 +153,8 @@ impl Outlet {
             trace_id: context.trace_id,
             span_id: random_u64().to_be_bytes(),
             trace_flags: context.trace_flags,
-            peer: None,
+            // Of the outermost call, in the module's own name too: whatever comes of a request came from there.
+            peer: current::with(|_, call| call.and_then(|call| call.peer)),
             deadline: match (inherited, asked) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),

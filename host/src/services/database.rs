@@ -15,6 +15,7 @@ use wharf_plugin_api::sql::codec::{self, write_answer, write_failure, write_rows
 use wharf_plugin_api::sql::{Answer, Done, Request, Target};
 use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
+use super::entered::Entered;
 use super::{Inner, stopped};
 use crate::modules::current;
 use crate::ports::database::{DbError, On, Space, TxId};
@@ -106,13 +107,14 @@ impl Service {
             _ => Owner::Instance,
         };
         let runtime = inner.shared.runtime.clone();
-        Ok(FfiFuture::new(async move {
+        // A task of the module may wait for it on a thread of the module's own runtime.
+        Ok(FfiFuture::new(Entered::new(runtime.clone(), async move {
             let bytes = match run(&holding, request, &owner, &runtime).await {
                 Ok(bytes) => bytes,
                 Err(error) => write_failure(&convert::failure(error)),
             };
             Ok(bytes.into())
-        }))
+        })))
     }
 }
 

@@ -4,7 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::runtime::Handle;
+
+use crate::http::body::{Body, BoxError};
 
 /// Polls and drops a future inside the host's runtime: a module that awaits it may do so on a thread of its own, where timers
 /// and sockets of the host would find no runtime.
@@ -20,6 +24,18 @@ impl<F> Entered<F> {
             handle,
             future: Some(Box::pin(future)),
         }
+    }
+}
+
+/// The same for the body of a response.
+pub(super) struct EnteredBody {
+    handle: Handle,
+    body: Body,
+}
+
+impl EnteredBody {
+    pub(super) fn new(handle: Handle, body: Body) -> Self {
+        Self { handle, body }
     }
 }
 
@@ -47,6 +63,32 @@ impl<F> Drop for Entered<F> {
     }
 }
 
+impl HttpBody for EnteredBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let _entered = this.handle.enter();
+        Pin::new(&mut this.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for EnteredBody {
+    fn drop(&mut self) {
+        let _entered = self.handle.enter();
+        self.body = Body::empty();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -67,5 +109,24 @@ mod tests {
         });
         let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(other.block_on(sleep), 7);
+    }
+
+    #[test]
+    fn a_body_of_the_host_is_read_on_a_thread_without_a_runtime() {
+        use http_body_util::{BodyExt as _, StreamBody};
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let slow = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"late")))
+        });
+        let body = Body::new(StreamBody::new(Box::pin(slow)));
+        let body = EnteredBody::new(runtime.handle().clone(), body);
+        let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let read = other.block_on(body.collect()).unwrap().to_bytes();
+        assert_eq!(read, "late");
     }
 }

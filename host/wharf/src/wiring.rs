@@ -64,18 +64,20 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
 
     // Before anything is written: it tells whether another host runs here.
     let socket = AdminSocket::bind(&config.admin_socket())?;
+    let listeners = Listeners::bind(&config)?;
+    let bound = listeners.as_bound(&config);
     let Stores {
         state,
         backends,
         error_sinks,
-    } = stores::open(&config, &options.load, &metrics).await?;
+    } = stores::open(&bound, &options.load, &metrics).await?;
     state.forget_reports(&config.node.name).await?;
     let settings = Arc::new(Settings::new(config.clone(), options.load, log.clone()));
 
     make_plugins_folder(&config).context("cannot make the plugins folder")?;
     wharf_host::host::install_panic_hook();
     let host = Host::new(HostParts {
-        config: config.clone(),
+        config: bound.clone(),
         log: log.clone(),
         sink,
         metrics: metrics.clone(),
@@ -87,8 +89,6 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         security: security::open(&config),
     })?;
     let control: Arc<dyn Control> = Arc::new(host.clone());
-    let listeners = Listeners::bind(&config)?;
-
     let (stop, stopping) = watch::channel(false);
     let admin = AdminParts {
         control: Arc::clone(&control),
@@ -124,7 +124,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
     servers.say_where(&config, &admin_path);
     Welcome {
         config: &config,
-        public: servers.public_url(),
+        public: bound.http.reached_at(),
         management: servers.management(),
         admin: &admin_path,
         status: host.host_status(),

@@ -27,12 +27,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// What an attacker with the database could do.
 pub(crate) fn routes(routes: Routes<Audit>) -> Routes<Audit> {
-    routes.route("/sql", post(sql)).public()
+    routes.route("/sql", post(sql)).public().route("/forget", post(forget)).public()
 }
 
 async fn sql(State(audit): State<Arc<Audit>>, statement: String) -> Result<(), Problem> {
     audit.db.execute_unprepared(&statement).await?;
     Ok(())
+}
+
+/// What the job `retention` does, so many days from now.
+async fn forget(State(audit): State<Arc<Audit>>, days: String) -> Result<String, Problem> {
+    let days: i64 = days.parse().unwrap();
+    let now = jiff::Timestamp::now().as_microsecond() + days * 86_400 * 1_000_000;
+    let removed = audit.forget_old(now).await.map_err(|error| Problem::not_found(error.to_string()))?;
+    Ok(removed.to_string())
 }
 
 fn builder() -> wharf_testing::Builder {
@@ -210,6 +218,51 @@ async fn a_tail_cut_with_its_traces_shows_against_a_checkpoint_that_was_kept() {
     .await;
     assert_eq!(finding(&host, Vec::new()).await, None, "the database alone cannot tell");
     assert_eq!(finding(&host, kept).await, Some(("cut".to_owned(), 4)), "covered {covered}");
+}
+
+async fn forget_in(host: &TestHost, days: u32) -> u64 {
+    let request = wharf_sdk::http::Request::post("/audit/forget")
+        .body(Body::full(days.to_string()))
+        .unwrap();
+    let answer = host.request(request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn entries_go_when_their_time_is_over_and_what_is_left_is_whole_and_proven() {
+    let config = serde_json::json!({ "seal_every_ms": 20, "checkpoint_entries": 5, "checkpoint_seconds": 3600, "retention_days": 30 });
+    let host = builder().config("audit", config).start().await;
+    append(&host, (0..7).map(|n| entry("default", &format!("post:{n}"))).collect()).await;
+    sealed(&host, 7).await;
+    let kept = checkpoints(&host).await;
+    let proven = kept[0].seq;
+    host.run_job("audit", "retention").await;
+    assert_eq!((forget_in(&host, 29).await, list(&host).await.len()), (0, 7), "they are young");
+
+    assert_eq!(forget_in(&host, 31).await, proven, "all that a signed checkpoint covers");
+    let left = list(&host).await;
+    assert_eq!(left.len() as u64, 7 - proven);
+    assert!(left.iter().all(|entry| entry.seq > proven), "{left:?}");
+    append(&host, vec![entry("default", "post:after")]).await;
+    sealed(&host, left.len() + 1).await;
+    let chains = verify(&host, kept.clone()).await;
+    assert_eq!(
+        (chains[0].first_seq, chains[0].last_seq, chains[0].finding.clone()),
+        (proven + 1, 8, None),
+        "{chains:?}"
+    );
+    assert_eq!(forget_in(&host, 31).await, 0, "nothing is proven that is still there");
+    // Without the checkpoint nothing says that what is gone was there.
+    run(&host, "DELETE FROM checkpoint").await;
+    assert_eq!(finding(&host, Vec::new()).await, Some(("deleted".to_owned(), 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_a_retention_nothing_ever_goes() {
+    let host = with_entries(7).await;
+    checkpoints(&host).await;
+    assert_eq!((forget_in(&host, 100_000).await, list(&host).await.len()), (0, 7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -7,7 +7,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where people and programs reach this installation, such as `https://wharf.example.org`. The issuer is this and `/auth`.
+    /// Where people and programs reach this installation, such as `https://wharf.example.org`. The issuer is this and `/auth`. Left out: `http.public_url` of the host.
+    #[schemars(extend("x-wharf-setting" = "http.public_url"))]
     pub public_url: String,
     /// `aud` of access tokens; the issuer when left out.
     pub audience: Option<String>,

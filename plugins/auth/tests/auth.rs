@@ -16,7 +16,11 @@ mod rig;
 mod accounts;
 #[path = "auth/authorize.rs"]
 mod authorize;
+#[path = "auth/clients.rs"]
+mod clients;
 #[path = "auth/keys.rs"]
 mod keys;
 #[path = "auth/sessions.rs"]
 mod sessions;
+#[path = "auth/watches.rs"]
+mod watches;

@@ -276,3 +276,66 @@ async fn declared(host: &TestHost, name: &str) -> Value {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// A call in somebody's own name: the code in JSON when it was refused.
+async fn as_user(host: &TestHost, id: &str, method: &str, message: &Value) -> (u16, String) {
+    let caller = host.as_user(id).of_tenant("acme");
+    let answer = caller.post(&format!("/wharf.authz.v1.{method}"), message).await;
+    (answer.status.as_u16(), answer.text().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_of_one_tenant_gives_rights_there_alone_and_none_that_reach_beyond_it() {
+    let host = TestHost::builder().module(wharf_authz::root()).start().await;
+    declared(&host, "authz.policy.watch").await;
+    call(&host, "Bindings/Grant", binding("user:chief", "role:admin", "acme")).await;
+    let until = Instant::now() + Duration::from_secs(10);
+    while as_user(&host, "chief", "Roles/List", &json!({})).await.0 != 200 {
+        assert!(Instant::now() < until, "the role does not count");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    call(&host, "Roles/Create", json!({ "name": "everywhere", "tenant": "*" })).await;
+    call(&host, "Roles/AddRule", rule("role:everywhere", "*", "wharf.module.write", "*")).await;
+    for (method, message, expected) in [
+        ("Roles/Create", json!({ "name": "writer" }), 200),
+        ("Roles/AddRule", rule("role:writer", "acme", "blog.post.*", "*"), 200),
+        ("Roles/AddRule", rule("role:writer", "", "blog.post.*", "*"), 200),
+        ("Bindings/Grant", binding("user:ann", "role:writer", "acme"), 200),
+        ("Bindings/Grant", binding("user:ann", "role:admin", "acme"), 200),
+        // Elsewhere, and everywhere.
+        ("Roles/Create", json!({ "name": "spy", "tenant": "other" }), 403),
+        ("Roles/Create", json!({ "name": "spy", "tenant": "*" }), 403),
+        ("Roles/AddRule", rule("role:writer", "other", "blog.post.*", "*"), 403),
+        ("Roles/AddRule", rule("role:writer", "*", "blog.post.*", "*"), 403),
+        ("Roles/AddRule", rule("role:member", "*", "blog.post.*", "*"), 403),
+        ("Roles/RemoveRule", rule("role:auditor", "*", "audit.*.read", "*"), 403),
+        ("Roles/Delete", json!({ "name": "everywhere" }), 403),
+        ("Bindings/Grant", binding("user:chief", "role:admin", "other"), 403),
+        ("Bindings/Grant", binding("user:chief", "role:admin", "*"), 403),
+        ("Bindings/Grant", binding("role:member", "role:admin", "*"), 403),
+        ("Bindings/Revoke", binding("user:root", "role:admin", "*"), 403),
+        ("Bindings/List", json!({ "tenant": "other" }), 403),
+        ("Bindings/List", json!({ "tenant": "*" }), 403),
+        (
+            "Decisions/Why",
+            json!({ "subject": "user:ann", "tenant": "other", "permission": "blog.post.write" }),
+            403,
+        ),
+        // What reaches beyond a tenant is given for all tenants alone.
+        ("Roles/AddRule", rule("role:writer", "acme", "authz.policy.watch", "*"), 400),
+        ("Roles/AddRule", rule("role:writer", "acme", "wharf.module.write", "*"), 400),
+        ("Roles/AddRule", rule("role:writer", "*", "authz.policy.watch", "*"), 403),
+    ] {
+        let (status, text) = as_user(&host, "chief", method, &message).await;
+        assert_eq!(status, expected, "{method} {message}: {text}");
+    }
+    // A glob that takes them in gives none of them.
+    assert_eq!(
+        as_user(&host, "chief", "Roles/AddRule", &rule("role:writer", "acme", "authz.*", "*"))
+            .await
+            .0,
+        200
+    );
+    let no = why(&host, "user:ann", "acme", "authz.policy.watch", "").await;
+    assert!(no.get("allowed").is_none_or(|allowed| allowed == false), "{no}");
+}

@@ -7,7 +7,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where people reach this installation; links in mails begin with it.
+    /// Where people reach this installation; links in mails begin with it. Left out: `http.public_url` of the host.
+    #[schemars(extend("x-wharf-setting" = "http.public_url"))]
     pub public_url: String,
     /// How passwords are hashed, and which are taken.
     pub password: Password,

@@ -20,7 +20,7 @@ pub struct Blobs {
     pub max_size: ByteSize,
     /// The same for single modules, by id.
     pub max_size_of: BTreeMap<String, ByteSize>,
-    /// How clients reach the public listener, for signed addresses of a directory: `https://example.org`. Default: `http://` and `http.listen`.
+    /// How clients reach the public listener, for signed addresses of a directory: `https://example.org`. Default: `http.public_url`.
     pub public_url: Option<String>,
     /// The bucket for `store = "s3"`.
     pub s3: S3,

@@ -15,8 +15,11 @@ use crate::security::rates::{Counted, RATE_LIMIT, RateFields};
 use crate::security::{Admission, Decision, Denial, Principal};
 
 impl Gateway {
-    /// Counts a request before anything is known of it but its address.
+    /// Counts a request before anything is known of it but its address. Calls between modules were counted when they came.
     pub(super) fn count_address(&self, head: &Parts, info: &CallInfo) -> Result<(), Refusal> {
+        if let Some(Ok(_)) = head.extensions.get::<Result<Carried, WrongToken>>() {
+            return Ok(());
+        }
         match self.rates.address(info.peer.map(|peer| peer.ip())) {
             Counted::Over(fields) => {
                 self.tell(&Principal::Anonymous, info, head.method.as_str(), "", ErrorKind::TooManyRequests);
@@ -29,7 +32,12 @@ impl Gateway {
     /// Finds out who calls and whether they may. A bearer token is taken out of the head: no module sees one.
     pub(super) async fn admit(&self, head: &mut Parts, entry: &Entry, info: &CallInfo) -> Result<Principal, Refusal> {
         if let Some(carried) = head.extensions.remove::<Result<Carried, WrongToken>>() {
-            return self.admit_carried(carried, entry);
+            let who = carried.as_ref().map(|carried| carried.principal.clone()).unwrap_or_default();
+            return self.admit_carried(carried, entry).inspect_err(|refusal| {
+                if refusal.kind != ErrorKind::CallersUnknown {
+                    self.tell(&who, info, head.method.as_str(), &entry.template, refusal.kind);
+                }
+            });
         }
         let decision = match self.gatekeeper.admit(head, &entry.policy) {
             Admission::Now(decision) => decision,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use wharf_manifest::Manifest;
 use wharf_plugin_api::root::Linkage as AbiLinkage;
 
 use super::Supervisor;
@@ -13,7 +14,7 @@ use crate::domain::status::{Desired, Linkage, State};
 use crate::modules::control::{ControlError, Plan, PlannedModule};
 use crate::modules::open::Image;
 use crate::modules::plan::{Report, Survey};
-use crate::modules::verify::{Checked, check_config};
+use crate::modules::verify::{Checked, check_config, with_settings};
 
 /// Which modules a change is about.
 #[derive(Clone, Debug, Default)]
@@ -173,20 +174,20 @@ impl Supervisor {
             (Some(checked), Some(running)) if running.hash.as_deref() == Some(&checked.hash()) => {
                 if scope.force {
                     Action::Open {
-                        section: self.section(id),
+                        section: self.section(&checked.manifest),
                         checked: Box::new(checked),
                     }
                 } else if renew {
                     Action::Renew {
                         image: Box::new(running.instance.image.clone()),
-                        section: self.section(id),
+                        section: self.section(&running.instance.image.manifest),
                     }
                 } else {
                     Action::Keep
                 }
             }
             (Some(checked), _) => Action::Open {
-                section: self.section(id),
+                section: self.section(&checked.manifest),
                 checked: Box::new(checked),
             },
             (None, Some(running)) if renew => self.renew(id, &running.instance.image),
@@ -201,7 +202,7 @@ impl Supervisor {
         if findings.is_empty() {
             return Action::Renew {
                 image: Box::new(image.clone()),
-                section: self.section(id),
+                section: self.section(&image.manifest),
             };
         }
         Action::Refuse {
@@ -216,11 +217,10 @@ impl Supervisor {
         slot.map(|(slot, _)| slot.id.clone())
     }
 
-    fn section(&self, id: &str) -> String {
-        self.settings()
-            .sections
-            .get(id)
-            .map_or_else(|| "{}".to_owned(), ToString::to_string)
+    fn section(&self, manifest: &Manifest) -> String {
+        let settings = self.settings();
+        let section = settings.sections.get(&manifest.id);
+        with_settings(manifest.config_schema.as_ref(), section, &settings.given).to_string()
     }
 
     fn row(&self, decision: &Decision) -> PlannedModule {

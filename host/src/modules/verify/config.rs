@@ -1,5 +1,7 @@
 //! A module's section of the configuration, checked against the schema in its manifest.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use wharf_manifest::Manifest;
 
@@ -41,6 +43,23 @@ pub(in crate::modules) fn check_config(manifest: &Manifest, section: Option<&Val
         .collect()
 }
 
+/// The keyword of a schema with which a key takes a setting of the host where the section leaves it out.
+const SETTING: &str = "x-wharf-setting";
+
+/// The section that a module gets: with settings of the host in place of keys that it leaves out and whose schema says
+/// `"x-wharf-setting": NAME`. A name that this host does not know leaves the key to its default.
+pub(in crate::modules) fn with_settings(schema: Option<&Value>, section: Option<&Value>, settings: &BTreeMap<String, Value>) -> Value {
+    let mut section = section.cloned().unwrap_or_else(|| json!({}));
+    let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+    for (key, schema) in properties.into_iter().flatten() {
+        let setting = schema.get(SETTING).and_then(Value::as_str).and_then(|name| settings.get(name));
+        if let (Some(setting), Some(keys)) = (setting, section.as_object_mut()) {
+            keys.entry(key).or_insert_with(|| setting.clone());
+        }
+    }
+    section
+}
+
 /// `/a/0/b` as `modules.<id>.a.0.b`.
 fn dotted(id: &str, pointer: &str) -> String {
     format!("modules.{id}{}", pointer.replace('/', "."))
@@ -51,6 +70,23 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn a_key_that_is_left_out_takes_the_setting_that_its_schema_names() {
+        let schema = json!({ "properties": {
+            "public_url": { "type": "string", "x-wharf-setting": "http.public_url" },
+            "later": { "x-wharf-setting": "of.a.later.host" },
+            "own": { "type": "string" },
+        } });
+        let settings = BTreeMap::from([("http.public_url".to_owned(), json!("https://a"))]);
+        for (section, expected) in [
+            (None, json!({ "public_url": "https://a" })),
+            (Some(json!({ "own": "x" })), json!({ "own": "x", "public_url": "https://a" })),
+            (Some(json!({ "public_url": "https://b" })), json!({ "public_url": "https://b" })),
+        ] {
+            assert_eq!(with_settings(Some(&schema), section.as_ref(), &settings), expected);
+        }
+    }
 
     #[test]
     fn a_schema_that_refers_to_itself_ends() {

@@ -233,3 +233,27 @@ fn changes_follow_their_epoch_or_are_refused() {
     let empty = Rules::unknown();
     assert_eq!(empty.apply(update(1, &[], &[])), Err(ApplyError::NoSnapshot(1)));
 }
+
+#[test]
+fn an_explanation_says_when_only_rules_for_all_tenants_count() {
+    let rules = rules();
+    let user = |id: &str| {
+        let about = About {
+            tenant: "acme".to_owned(),
+            ..About::default()
+        };
+        Principal::known(Kind::User, id, about)
+    };
+    let why = |id: &str, permission: &str| rules.explain(&user(id), permission, Resource::default());
+    let before = why("ann", "blog.site.move");
+    assert!(!before.because.contains("beyond"), "{before:?}");
+    rules.reach_everywhere(&["blog.site.move"]);
+    for permission in ["blog.site.move", "wharf.module.write"] {
+        let no = why("ann", permission);
+        assert_eq!(no.decision, Decision::Deny);
+        let expected = format!("{permission} reaches beyond a tenant, so only rules for all tenants (*) give it: no rule allows user:ann");
+        assert!(no.because.starts_with(&expected), "{no:?}");
+        let yes = why("root", permission);
+        assert!(yes.decision == Decision::Allow && !yes.because.contains("beyond"), "{yes:?}");
+    }
+}

@@ -17,7 +17,7 @@ pub(super) fn open(config: &Config) -> anyhow::Result<BlobStore> {
     let section = &config.blobs;
     let base = match &section.public_url {
         Some(url) => url.clone(),
-        None => format!("http://{}", config.http.address()),
+        None => config.http.reached_at(),
     };
     let folder = section.dir.clone().unwrap_or_else(|| config.data_dir.join("blobs"));
     let (port, signer): (Arc<dyn Blobs>, _) = match section.store {

@@ -49,6 +49,14 @@ impl Listeners {
         Ok(Self { public, management })
     }
 
+    /// The configuration with the address that is listened on in place of the one that was asked for: port 0, or an inherited socket.
+    pub(super) fn as_bound(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.http.listen = self.public.address();
+        config.http.port = None;
+        config
+    }
+
     /// Begins to accept: the management listener at once, so that probes answer while modules start; the public one too,
     /// with readiness false and 404 or 503 until its modules run.
     pub(super) fn serve(self, host: &Host, config: &Config, own: Option<RouteTable>) -> anyhow::Result<Servers> {
@@ -81,12 +89,6 @@ impl Listeners {
 }
 
 impl Servers {
-    /// How a program on this machine reaches the public listener.
-    pub(super) fn public_url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", loopback(self.public.address()))
-    }
-
     /// Where the management listener is, if there is one.
     pub(super) fn management(&self) -> Option<SocketAddr> {
         self.management.as_ref().map(Server::address)

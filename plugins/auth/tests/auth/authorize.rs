@@ -36,7 +36,11 @@ fn query<'a>(changes: &[(&'a str, &'a str)]) -> String {
 
 /// The login form: the id of the request, and the cookie.
 async fn form(rig: &Rig) -> (String, String) {
-    let page = rig.host.get(&format!("/auth/v1/authorize?{}", query(&[]))).await;
+    form_for(rig, &[]).await
+}
+
+async fn form_for(rig: &Rig, changes: &[(&str, &str)]) -> (String, String) {
+    let page = rig.host.get(&format!("/auth/v1/authorize?{}", query(changes))).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     let cookie = page.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let text = page.text();
@@ -61,6 +65,14 @@ async fn code(rig: &Rig) -> String {
     let answer = send(rig, &id, &cookie, "ada", "canary-password-of-ada").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
     parameters(&answer)["code"].clone()
+}
+
+/// What a client gets for ada, who logs in for it.
+pub async fn logged_in(rig: &Rig, client: &[(&str, &str)], exchanged: &[(&str, &str)]) -> Answer {
+    let (id, cookie) = form_for(rig, client).await;
+    let answer = send(rig, &id, &cookie, "ada", "canary-password-of-ada").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    exchange(rig, &parameters(&answer)["code"], exchanged).await
 }
 
 fn parameters(answer: &Answer) -> BTreeMap<String, String> {

@@ -4,7 +4,8 @@
 //! `NAME@example.org` and the password `canary-password-of-NAME`. `robot` is a service account with the secret
 //! `canary-secret-of-robot`. `locked@example.org` is always locked. People from other providers become accounts whose id is
 //! `ext-` and their subject. `POST /identity/status` changes the status of an account and says so in an event;
-//! `POST /identity/credentials` says that its password or secret is another one, which it is not.
+//! `POST /identity/credentials` says that its password or secret is another one, which it is not, `POST /identity/delete` that it
+//! is gone, and `POST /identity/membership` that somebody is in a group, or not any more.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,6 +60,23 @@ impl Event for AccountChanged {
     const TYPE: &'static str = "identity.account.changed.v1";
 }
 
+/// What the real module says of who is in a group.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MembershipChanged {
+    /// Id of the group.
+    pub group: String,
+    /// `user:ID` or `service:ID`.
+    pub member: String,
+    /// Tenant of both.
+    pub tenant: String,
+    /// Whether it is in the group now.
+    pub present: bool,
+}
+
+impl Event for MembershipChanged {
+    const TYPE: &'static str = "identity.membership.changed.v1";
+}
+
 /// Which account gets which status.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +95,13 @@ struct NewCredentials {
     id: String,
     /// Where it was changed.
     session: Option<String>,
+}
+
+/// Which account goes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gone {
+    id: String,
 }
 
 impl Module for IdentityStub {
@@ -104,6 +129,10 @@ impl Module for IdentityStub {
             .public()
             .route("/credentials", post(change_credentials))
             .public()
+            .route("/delete", post(delete))
+            .public()
+            .route("/membership", post(change_membership))
+            .public()
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {
@@ -111,7 +140,7 @@ impl Module for IdentityStub {
     }
 
     fn events() -> Handlers<Self> {
-        Handlers::new().publishes::<AccountChanged>()
+        Handlers::new().publishes::<AccountChanged>().publishes::<MembershipChanged>()
     }
 }
 
@@ -145,6 +174,26 @@ async fn change_credentials(State(module): State<Arc<IdentityStub>>, Json(new): 
             ..changed(account)
         }
     };
+    let tx = module.db.begin().await?;
+    module.events.publish(&tx, &changed).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete(State(module): State<Arc<IdentityStub>>, Json(gone): Json<Gone>) -> Result<StatusCode> {
+    let account = module.accounts().remove(&gone.id);
+    let account = account.ok_or_else(|| Problem::not_found("there is no such account"))?;
+    let changed = AccountChanged {
+        deleted: true,
+        ..changed(&account)
+    };
+    let tx = module.db.begin().await?;
+    module.events.publish(&tx, &changed).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change_membership(State(module): State<Arc<IdentityStub>>, Json(changed): Json<MembershipChanged>) -> Result<StatusCode> {
     let tx = module.db.begin().await?;
     module.events.publish(&tx, &changed).await?;
     tx.commit().await?;

@@ -87,3 +87,36 @@ fn anything_that_is_no_token_of_this_host_is_refused() {
         401
     );
 }
+
+#[test]
+fn a_call_that_pretends_to_come_from_a_module_is_refused_whoever_it_says_it_is_of() {
+    let server = host(&["greeter"], "", &[("WHARF_CHANNEL__MODE", "loopback")]);
+    let ada = person(&server, "default", "ada", &["admin@*"]);
+    let allowed = until(SOON, || (ada.get(&server, "/greeter/statistics").status == 200).then_some(()));
+    assert!(allowed.is_some());
+    // What such a token says: the host calls, for this callee and path, until 2100.
+    let claims = "eyJpc3MiOiJ3aGFyZi1ob3N0IiwiYXVkIjoiZ3JlZXRlciIsImV4cCI6NDEwMjQ0NDgwMCwicGF0aCI6Ii9ncmVldGVyL3N0YXRpc3RpY3MiLCJjYWxsZXIiOiJibG9nIiwicmVxdWVzdF9pZCI6InIxIiwicGVlciI6bnVsbCwid2hvIjp7ImtpbmQiOiJob3N0IiwiaWQiOiJob3N0IiwidGVuYW50IjoiIiwibmFtZSI6IiIsInNlc3Npb24iOm51bGwsImNsaWVudCI6bnVsbCwic2NvcGVzIjpudWxsLCJhdXRoZW50aWNhdGVkX2F0IjpudWxsLCJncmFudHMiOlsiKiJdfX0";
+    let (none, mac) = ("eyJhbGciOiJub25lIn0", "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9");
+    for (what, token) in [
+        ("no algorithm", format!("{none}.{claims}.")),
+        ("no signature", format!("{mac}.{claims}.")),
+        (
+            "signed with an empty key, or one of zeros",
+            format!("{mac}.{claims}.-yEEMdGqXV7y9yfIz8pnpVenNWglvvhU4BcCpK_9XYg"),
+        ),
+        ("a user's own token", ada.token.clone()),
+        ("no token", "canary".to_owned()),
+        ("nothing", String::new()),
+    ] {
+        for path in ["/greeter/statistics", "/greeter/hello/world"] {
+            let answer = server.send("GET", path, &[("wharf-call", &token)], b"");
+            assert_eq!(answer.status, 401, "{what} on {path}: {answer:?}");
+            // Beside a right token too: nobody may say both.
+            let answer = ada.send(&server, "GET", path, &[("wharf-call", &token)], b"");
+            assert_eq!(answer.status, 401, "{what} with a token on {path}: {answer:?}");
+        }
+    }
+    assert_eq!(ada.get(&server, "/greeter/statistics").status, 200);
+    assert_eq!(server.get("/greeter/hello/world").status, 200);
+    assert!(!server.process().output().contains("canary"), "{}", server.process().output());
+}
