@@ -10,6 +10,7 @@ use wharf_sdk::{Principal, Resource, Tenant};
 use crate::Blog;
 use crate::clock;
 use crate::domain::page::{self, Place};
+use crate::domain::slug::is_slug;
 use crate::domain::state::State;
 use crate::domain::words;
 use crate::error::{Error, Result};
@@ -53,6 +54,9 @@ impl Blog {
     pub(crate) async fn comment(&self, tx: &Tx, tenant: &Tenant, who: &Principal, slug: &str, body: &str) -> Result<comment::Model> {
         let id = clock::id();
         self.authz.require(WRITE, Resource::named(object(&id)).owned_by(who.subject()))?;
+        if !is_slug(slug) {
+            return Err(Error::NotFound("post"));
+        }
         let found = tenant.find::<slug::Entity>().filter(slug::Column::Slug.eq(slug)).one(tx).await?;
         let post = found.ok_or(Error::NotFound("post"))?.post;
         let is_published = tenant

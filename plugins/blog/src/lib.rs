@@ -111,7 +111,7 @@ impl Module for Blog {
     }
 
     async fn stop(&self) -> Result<(), Error> {
-        self.views.finish().await;
+        self.views.write().await;
         Ok(())
     }
 }

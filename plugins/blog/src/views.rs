@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sea_orm::TransactionTrait;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use wharf_sdk::services::database::Db;
 use wharf_sdk::services::events::Events;
 use wharf_sdk::services::metrics::Counter;
@@ -35,7 +35,9 @@ struct View {
 #[derive(Debug)]
 pub(crate) struct Views {
     noted: mpsc::Sender<View>,
+    /// Whoever writes holds it from taking views to having written them, so that whoever comes next knows that they are.
     waiting: Mutex<mpsc::Receiver<View>>,
+    woken: Notify,
     every: Duration,
     is_on: bool,
     salt: Secret,
@@ -50,6 +52,7 @@ impl Views {
         Ok(Self {
             noted,
             waiting: Mutex::new(waiting),
+            woken: Notify::new(),
             every: Duration::from_millis(u64::from(config.flush_ms)),
             is_on: config.enabled,
             salt: ctx.secrets()?.get("module-key").await?,
@@ -75,8 +78,9 @@ impl Views {
                 at: clock::text(clock::now()),
             },
         };
-        if self.noted.try_send(view).is_err() {
-            self.dropped.increment();
+        match self.noted.try_send(view) {
+            Ok(()) => self.woken.notify_one(),
+            Err(_) => self.dropped.increment(),
         }
     }
 
@@ -95,52 +99,33 @@ impl Views {
         hash.finalize().iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Writes views as they come, until the instance ends.
+    /// Writes views as they come, until the instance ends: the first one waits for those that come with it.
     pub(crate) async fn keep_writing(&self, ctx: &Context) {
-        let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let received = self.waiting.lock().await.recv_many(&mut batch, BATCH).await;
-            if received == 0 {
-                return;
-            }
-            // The first one waits for those that come with it.
-            if batch.len() < BATCH {
-                ctx.sleep(self.every).await;
-                self.take(&mut batch).await;
-            }
-            self.write(&mut batch).await;
+            self.woken.notified().await;
+            ctx.sleep(self.every).await;
+            self.write().await;
         }
     }
 
-    /// Writes what waits, all of it: the instance ends.
-    pub(crate) async fn finish(&self) {
-        let mut batch = Vec::new();
+    /// Writes all that wait.
+    pub(crate) async fn write(&self) {
+        let mut waiting = self.waiting.lock().await;
         loop {
-            self.take(&mut batch).await;
+            let mut batch = Vec::with_capacity(BATCH);
+            while batch.len() < BATCH
+                && let Ok(view) = waiting.try_recv()
+            {
+                batch.push(view);
+            }
             if batch.is_empty() {
                 return;
             }
-            self.write(&mut batch).await;
-        }
-    }
-
-    async fn take(&self, batch: &mut Vec<View>) {
-        let mut waiting = self.waiting.lock().await;
-        while batch.len() < BATCH
-            && let Ok(view) = waiting.try_recv()
-        {
-            batch.push(view);
-        }
-    }
-
-    async fn write(&self, batch: &mut Vec<View>) {
-        if let Err(error) = self.publish(batch).await {
-            tracing::warn!(%error, views = batch.len(), "views could not be written and are lost");
-            for _ in 0..batch.len() {
-                self.dropped.increment();
+            if let Err(error) = self.publish(&batch).await {
+                tracing::warn!(%error, views = batch.len(), "views could not be written and are lost");
+                batch.iter().for_each(|_| self.dropped.increment());
             }
         }
-        batch.clear();
     }
 
     async fn publish(&self, batch: &[View]) -> Result<()> {

@@ -335,6 +335,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_does_not_grow_without_bound() {
+        let header = format!("{}\n{}\n", "|a".repeat(5_000), "|-".repeat(5_000));
+        for source in [
+            header + &"|\n".repeat(40_000),
+            "[](a)".repeat(20_000),
+            "-\n".repeat(50_000),
+            "\"&<>".repeat(25_000),
+        ] {
+            let html = post(&source);
+            assert!(
+                html.len() < 4 << 20,
+                "{} bytes of {}",
+                html.len(),
+                source.chars().take(20).collect::<String>()
+            );
+        }
+    }
+
+    #[test]
     fn plain_text_has_the_words_and_no_marks() {
         let text = plain("# Title\n\nSome *text*\nand `code`.\n\n- one\n- two\n\n![an image](/x) <b>bold</b>");
         assert_eq!(text, "Title Some text and code. one two an image bold");

@@ -42,7 +42,7 @@ pub(crate) enum Unfit {
     Tags(usize),
 }
 
-/// One line that must not be empty, without white space around it.
+/// One line that must not be empty, without white space around it. Lengths are those of what was written.
 pub(crate) fn title(text: &str) -> Result<String, Unfit> {
     let title = line("title", text, TITLE)?;
     if title.is_empty() { Err(Unfit::Empty("title")) } else { Ok(title) }
@@ -60,7 +60,7 @@ pub(crate) fn body(text: &str) -> Result<String, Unfit> {
 
 /// Markdown that must not be empty.
 pub(crate) fn comment(text: &str) -> Result<String, Unfit> {
-    let comment = lines("comment", text.trim(), COMMENT)?;
+    let comment = lines("comment", text, COMMENT)?.trim().to_owned();
     if comment.is_empty() {
         Err(Unfit::Empty("comment"))
     } else {
@@ -70,6 +70,9 @@ pub(crate) fn comment(text: &str) -> Result<String, Unfit> {
 
 /// Tags in lower case, each once, in their own order.
 pub(crate) fn tags<T: AsRef<str>>(texts: &[T]) -> Result<Vec<String>, Unfit> {
+    if texts.len() > TAGS {
+        return Err(Unfit::Tags(texts.len()));
+    }
     let mut tags = texts.iter().map(|text| tag(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
     tags.sort();
     tags.dedup();
@@ -88,8 +91,7 @@ pub(crate) fn tag(text: &str) -> Result<String, Unfit> {
 }
 
 fn line(what: &'static str, text: &str, most: usize) -> Result<String, Unfit> {
-    let text = text.trim();
-    checked(what, text, most, char::is_control)
+    checked(what, text, most, char::is_control).map(|text| text.trim().to_owned())
 }
 
 /// Line breaks and tabs belong to a text of several lines.

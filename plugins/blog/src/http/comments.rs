@@ -16,8 +16,9 @@ use super::problems::{OfCreate, OfDecide, OfOwnList, OfRead};
 use crate::Blog;
 use crate::clock::text;
 use crate::comments::Status;
-use crate::domain::markdown::{self, Kind};
+use crate::domain::markdown::Kind;
 use crate::error::Result;
+use crate::posts::rendered;
 use crate::tables::comment;
 
 /// Whether others see a comment.
@@ -103,9 +104,9 @@ impl From<CommentStatus> for Status {
 }
 
 impl Comment {
-    fn of(row: comment::Model, name: Option<String>) -> Self {
+    fn of(row: comment::Model, html: String, name: Option<String>) -> Self {
         Self {
-            html: markdown::render(&row.body, Kind::Comment),
+            html,
             author: Author::new(&row.author, name),
             status: CommentStatus::of(&row.status),
             created_at: text(row.created),
@@ -117,16 +118,17 @@ impl Comment {
 }
 
 impl CommentPage {
-    async fn of(blog: &Blog, tenant: &Tenant, rows: Vec<comment::Model>, next_page_token: String) -> Self {
+    async fn of(blog: &Blog, tenant: &Tenant, rows: Vec<comment::Model>, next_page_token: String) -> Result<Self> {
         let names: BTreeMap<String, String> = blog.authors.names(tenant, rows.iter().map(|row| row.author.as_str())).await;
-        let items = rows.into_iter().map(|row| {
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
             let name = names.get(&row.author).cloned();
-            Comment::of(row, name)
-        });
-        Self {
-            items: items.collect(),
-            next_page_token,
+            let html = rendered(&row.body, Kind::Comment).await?;
+            items.push(Comment::of(row, html, name));
+            // A page of long comments is not rendered in one go on a thread of the host.
+            tokio::task::yield_now().await;
         }
+        Ok(Self { items, next_page_token })
     }
 }
 
@@ -147,7 +149,7 @@ pub(super) async fn list_comments(
     let (rows, next) = blog
         .comments_on(&tenant, who.as_ref(), &slug, size(page.page_size)?, &token)
         .await?;
-    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await))
+    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await?))
 }
 
 /// Comments on a published post.
@@ -167,7 +169,8 @@ pub(super) async fn add_comment(
     Json(new): Json<NewComment>,
 ) -> Result<(StatusCode, axum::Json<Comment>)> {
     let row = blog.comment(&tx, &Tenant::of(&who), &who, &slug, &new.body).await?;
-    Ok((StatusCode::CREATED, axum::Json(Comment::of(row, None))))
+    let html = rendered(&row.body, Kind::Comment).await?;
+    Ok((StatusCode::CREATED, axum::Json(Comment::of(row, html, None))))
 }
 
 /// Comments on all posts, oldest first, for those who decide on them.
@@ -181,7 +184,7 @@ pub(super) async fn list_all_comments(
     let (rows, next) = blog
         .comments(&tenant, asked.status.map(Into::into), size(asked.page_size)?, &token)
         .await?;
-    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await))
+    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await?))
 }
 
 /// Shows a comment to everyone.
@@ -216,5 +219,6 @@ async fn decide(State(blog): State<Arc<Blog>>, who: &Principal, Path(id): Path<U
     let tenant = Tenant::of(who);
     let row = blog.decide(&tenant, who, &id.to_string(), status).await?;
     let name = blog.authors.name(&tenant, &row.author).await;
-    Ok(axum::Json(Comment::of(row, name)))
+    let html = rendered(&row.body, Kind::Comment).await?;
+    Ok(axum::Json(Comment::of(row, html, name)))
 }

@@ -184,6 +184,33 @@ impl PostHead {
     }
 }
 
+impl PostHead {
+    /// Of a whole post; without a name where a transaction holds the writer, and nobody else is waited for.
+    pub(super) fn named(post: Post, name: Option<String>) -> Self {
+        let Post { row, tags } = post;
+        Self {
+            author: Author::new(&row.author, name),
+            id: row.id,
+            slug: row.slug,
+            title: row.title,
+            summary: row.summary,
+            excerpt: row.excerpt,
+            reading_minutes: row.minutes,
+            tags,
+            state: PostState::of(&row.state),
+            version: row.version,
+            created_at: text(row.created),
+            updated_at: text(row.updated),
+            published_at: row.published.map(text),
+            scheduled_at: row.scheduled.map(text),
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl PostWhole {
     /// As everyone sees it.
     pub(super) fn shown(post: Shown, name: Option<String>) -> Self {
@@ -212,40 +239,11 @@ impl PostWhole {
     /// As its author sees it.
     pub(super) async fn of(blog: &Blog, tenant: &Tenant, post: Post) -> Result<Self> {
         let name = blog.authors.name(tenant, &post.row.author).await;
-        Self::named(post, name).await
-    }
-
-    /// Without asking what its author is called: while a transaction holds the writer nobody else is waited for.
-    pub(super) async fn unnamed(post: Post) -> Result<Self> {
-        Self::named(post, None).await
-    }
-
-    async fn named(post: Post, name: Option<String>) -> Result<Self> {
-        let Post { row, tags } = post;
         Ok(Self {
-            html: rendered(&row.body, Kind::Post).await?,
-            head: PostHead {
-                author: Author::new(&row.author, name),
-                id: row.id,
-                slug: row.slug,
-                title: row.title,
-                summary: row.summary,
-                excerpt: row.excerpt,
-                reading_minutes: row.minutes,
-                tags,
-                state: PostState::of(&row.state),
-                version: row.version,
-                created_at: text(row.created),
-                updated_at: text(row.updated),
-                published_at: row.published.map(text),
-                scheduled_at: row.scheduled.map(text),
-            },
-            body: row.body,
+            html: rendered(&post.row.body, Kind::Post).await?,
+            body: post.row.body.clone(),
+            head: PostHead::named(post, name),
         })
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.head.id
     }
 }
 

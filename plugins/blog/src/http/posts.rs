@@ -108,7 +108,7 @@ pub(super) async fn list_posts(
     post, path = "/posts", tag = "posts", request_body = PostText,
     params(("Idempotency-Key" = String, Header, description = "Chosen by the client: the same key makes one post", min_length = 1, max_length = 255)),
     responses(
-        (status = 201, description = "The draft", body = PostWhole, headers(("location" = String, description = "Where it is"))),
+        (status = 201, description = "The draft, without its body", body = PostHead, headers(("location" = String, description = "Where it is"))),
         OfCreate
     )
 )]
@@ -119,7 +119,7 @@ pub(super) async fn create_post(
     Json(text): Json<PostText>,
 ) -> Result<Response> {
     let post = blog.create(&tx, &Tenant::of(&who), &who, text.checked()?).await?;
-    let post = PostWhole::unnamed(post).await?;
+    let post = PostHead::named(post, None);
     let location = value(&format!("{PREFIX}/drafts/{}", post.id()));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(post)).into_response())
 }

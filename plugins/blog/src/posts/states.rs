@@ -1,6 +1,6 @@
 //! Publishing, scheduling, taking back and archiving; and what was scheduled, when it is time.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_sdk::audit::Entry;
 use wharf_sdk::services::database::Tx;
 use wharf_sdk::{Principal, Tenant, tracing};
@@ -69,27 +69,31 @@ impl Blog {
     /// and the event are one transaction, and only one can change the version that was read.
     pub(crate) async fn publish_due(&self) -> Result<u64> {
         let mut published = 0;
+        let mut last = (i64::MIN, String::new());
         loop {
+            // Each one is tried once, so that one which cannot be published does not hold up those after it.
+            let later = Condition::all()
+                .add(post::Column::Scheduled.eq(last.0))
+                .add(post::Column::Id.gt(last.1));
             let due = post::Entity::find()
                 .filter(post::Column::State.eq(State::Scheduled.name()))
                 .filter(post::Column::Scheduled.lte(clock::now()))
+                .filter(Condition::any().add(post::Column::Scheduled.gt(last.0)).add(later))
                 .order_by_asc(post::Column::Scheduled)
+                .order_by_asc(post::Column::Id)
                 .limit(DUE)
                 .all(&self.db)
                 .await?;
-            let mut done = 0;
+            let Some(end) = due.last() else { return Ok(published) };
+            last = (end.scheduled.unwrap_or_default(), end.id.clone());
             for row in due {
                 let id = row.id.clone();
                 match self.release(row).await {
-                    Ok(was_ours) => done += u64::from(was_ours),
+                    Ok(was_ours) => published += u64::from(was_ours),
                     Err(error) => {
                         tracing::error!(post.id = id, %error, "a scheduled post could not be published; trying again in a minute")
                     }
                 }
-            }
-            published += done;
-            if done == 0 {
-                return Ok(published);
             }
         }
     }

@@ -67,7 +67,7 @@ async fn comments_are_deleted_by_their_authors_and_by_those_who_decide() {
     assert_eq!(first["status"], "approved");
     let at = |comment: &Value| format!("/blog/comments/{}", comment["id"].as_str().unwrap());
     assert_eq!(bob.delete(&at(&first)).await.status, 403);
-    decide(&ed, &second, "reject").await;
+    assert_eq!(decide(&ed, &second, "reject").await.status, 200);
     assert_eq!(bob.delete(&at(&second)).await.status, 404, "what bob does not see is not there");
     assert_eq!(
         (
@@ -88,6 +88,7 @@ async fn only_published_posts_are_commented_on_by_those_who_may() {
     let post = published(&ada, &titled("Talk")).await;
     assert_eq!(say(&ada, "draft", "x").await.status, 404);
     assert_eq!(say(&ada, "nothing", "x").await.status, 404);
+    assert_eq!(say(&ada, "%00", "x").await.status, 404);
     assert_eq!(say(&host.as_user("mallory"), "talk", "x").await.status, 403);
     assert_eq!(code(&say(&ada, "talk", " ").await).0, 422);
     assert_eq!(code(&say(&ada, "talk", &"x".repeat(5_001)).await).0, 422);
@@ -100,7 +101,7 @@ async fn only_published_posts_are_commented_on_by_those_who_may() {
     assert_eq!(host.request(nobody).await.status, 401);
     assert_eq!(host.get("/blog/posts/draft/comments").await.status, 404);
     // The former slug is as good.
-    super::put(&ada, &post, &titled("Speech")).await;
+    assert_eq!(super::put(&ada, &post, &titled("Speech")).await.status, 200);
     assert_eq!(say(&ada, "talk", "x").await.status, 201);
     assert_eq!(each(&ada.get("/blog/posts/talk/comments").await.json(), "/body"), ["x"]);
 }
@@ -113,7 +114,7 @@ async fn comments_are_read_page_by_page_oldest_first() {
         .await;
     published(&host.as_user("ada"), &titled("Talk")).await;
     for number in 0..5 {
-        say(&host.as_user("eve"), "talk", &format!("c{number}")).await;
+        assert_eq!(say(&host.as_user("eve"), "talk", &format!("c{number}")).await.status, 201);
     }
     let (mut seen, mut token) = (Vec::new(), String::new());
     loop {

@@ -53,9 +53,9 @@ async fn views_are_told_in_batches_and_visitors_are_not_known_by_them() {
     for agent in ["canary-one", "canary-one", "canary-two"] {
         assert_eq!(visit(agent).await.status, 200);
     }
-    host.request(request(Method::HEAD, "/blog/posts/seen", &[], None)).await;
-    host.get("/blog/posts/unknown").await;
-    host.as_user("bob").get("/blog/posts/seen").await;
+    assert_eq!(host.request(request(Method::HEAD, "/blog/posts/seen", &[], None)).await.status, 200);
+    assert_eq!(host.get("/blog/posts/unknown").await.status, 404);
+    assert_eq!(host.as_user("bob").get("/blog/posts/seen").await.status, 200);
     let deadline = Instant::now() + Duration::from_secs(10);
     let viewed = loop {
         let viewed: Vec<PostViewed> = host.events().data("blog.post.viewed.v1").await;
@@ -78,7 +78,7 @@ async fn views_that_wait_are_written_when_the_module_stops() {
     let one = builder().config("blog", json!({ "views": { "flush_ms": 60_000 } })).start().await;
     published(&one.as_user("ada"), &titled("Seen")).await;
     for _ in 0..300 {
-        one.get("/blog/posts/seen").await;
+        assert_eq!(one.get("/blog/posts/seen").await.status, 200);
     }
     let two = builder().beside(&one, "two").start().await;
     assert_eq!(one.stop().await, [""; 0]);

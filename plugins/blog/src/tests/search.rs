@@ -64,8 +64,8 @@ async fn the_index_is_what_is_published() {
     let post: Value = act(&ada, &post, "publish", None).await.json();
     assert_eq!(find(&host, "marsupial").await, ["wombat"]);
     let path = format!("/blog/drafts/{}", post["id"].as_str().unwrap());
-    ada.request(super::request(axum::http::Method::DELETE, &path, &[("if-match", "*")], None))
-        .await;
+    let delete = super::request(axum::http::Method::DELETE, &path, &[("if-match", "*")], None);
+    assert_eq!(ada.request(delete).await.status, 204);
     assert_eq!(find(&host, "marsupial").await, [""; 0]);
 }
 

@@ -126,7 +126,12 @@ async fn who_did_what_is_recorded_with_what_changed() {
     let host = host().await;
     let ada = host.as_user("ada");
     let post = published(&ada, &titled("Audited")).await;
-    super::put(&ada, &post, &json!({ "title": "Renamed", "body": "canary-body" })).await;
+    assert_eq!(
+        super::put(&ada, &post, &json!({ "title": "Renamed", "body": "canary-body" }))
+            .await
+            .status,
+        200
+    );
     let records: Vec<Record> = host.events().data("wharf.audit.recorded.v1").await;
     let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
     assert_eq!(actions, ["blog.post.create", "blog.post.publish", "blog.post.update"]);
