@@ -14,7 +14,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := $(CURDIR)/target/tools
 SUFFIX := $(if $(filter Darwin,$(shell uname)),dylib,so)
-LIBRARIES := $(foreach name,hello_module greeter,$(TARGET)/debug/lib$(name).$(SUFFIX))
+LIBRARIES := $(foreach name,hello_module greeter blog billing analytics,$(TARGET)/debug/lib$(name).$(SUFFIX))
 DATA := $(or $(WHARF_DATA_DIR),.wharf)
 # Unit tests that need a server have `servers` in their path; the rest of the suite is `make test`.
 SERVER_TESTS := $(CARGO) test --workspace --features wharf-tests/servers,wharf-host/servers,wharf-auth/servers
@@ -27,8 +27,9 @@ export PATH := $(TOOLS)/bin:$(PATH)
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
+# Billing takes payments of the test provider; a production host names a real one in its configuration.
 run: plugins
-	@exec $(TARGET)/debug/wharf serve --dev
+	@WHARF_MODULES__BILLING__PROVIDER=$${WHARF_MODULES__BILLING__PROVIDER-test} exec $(TARGET)/debug/wharf serve --dev
 
 # One command for host and modules, the same as in tests/src/artifacts.rs: what they share is built once, and
 # tests that run it again find nothing to do.

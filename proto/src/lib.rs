@@ -42,10 +42,7 @@ pub const PROTO_FILES: &[(&str, &str)] = &[
     ("wharf/authz/v1/decisions.proto", include_str!("../wharf/authz/v1/decisions.proto")),
     ("wharf/authz/v1/policy.proto", include_str!("../wharf/authz/v1/policy.proto")),
     ("wharf/authz/v1/roles.proto", include_str!("../wharf/authz/v1/roles.proto")),
-    (
-        "wharf/billing/v1/billing.proto",
-        include_str!("../wharf/billing/v1/billing.proto"),
-    ),
+    ("wharf/billing/v1/billing.proto", include_str!("../wharf/billing/v1/billing.proto")),
     ("wharf/blog/v1/blog.proto", include_str!("../wharf/blog/v1/blog.proto")),
     ("wharf/host/v1/host.proto", include_str!("../wharf/host/v1/host.proto")),
     (

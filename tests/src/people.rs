@@ -9,6 +9,8 @@ use crate::server::{ServerOptions, TestServer};
 
 /// The password of everybody here.
 pub const PASSWORD: &str = "correct-horse-canary-41";
+/// Lets a host run its core modules; hosts of other tests have none.
+pub const CORE: (&str, &str) = ("WHARF_SECURITY__CORE_MODULES", "[\"identity\", \"auth\", \"authz\", \"audit\"]");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Somebody who is signed in.
@@ -29,11 +31,10 @@ pub struct Person {
 /// Starts a host with its core modules and these libraries.
 #[must_use]
 pub fn host(modules: &[&str], config: &str, environment: &[(&str, &str)]) -> TestServer {
-    let core = [("WHARF_SECURITY__CORE_MODULES", "[\"identity\", \"auth\", \"authz\", \"audit\"]")];
     TestServer::start(ServerOptions {
         modules,
         config,
-        environment: &[&core[..], environment].concat(),
+        environment: &[&[CORE][..], environment].concat(),
         ..ServerOptions::default()
     })
 }

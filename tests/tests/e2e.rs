@@ -10,11 +10,13 @@
 mod e2e {
     pub(crate) mod stage;
 
+    mod blog;
     mod enabling;
     mod failpoints;
     mod lifecycle;
     mod logs;
     mod nodes;
+    mod openapi;
     mod panics;
     mod pins;
     mod reload;
@@ -25,4 +27,5 @@ mod e2e {
     mod stuck;
     mod untouched;
     mod visitors;
+    mod ways;
 }

@@ -18,6 +18,8 @@ use wharf_host::telemetry::clean;
 const ASK: Duration = Duration::from_secs(5);
 /// Most first requests that are shown.
 const TRIES: usize = 3;
+/// Most gRPC services that are named.
+const SERVICES: usize = 3;
 
 /// What there is to say.
 pub(super) struct Welcome<'a> {
@@ -60,7 +62,13 @@ impl Welcome<'_> {
             .flat_map(|module| module.grpc_services.iter().map(String::as_str))
             .collect();
         if let Some(first) = services.first() {
-            let what = format!("{}, on the same port; unary methods as JSON too:", services.join(", "));
+            let (shown, rest) = services.split_at(services.len().min(SERVICES));
+            let more = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more", rest.len())
+            };
+            let what = format!("{}{more}, on the same port; unary methods as JSON too:", shown.join(", "));
             line(&mut text, "gRPC", &what);
             line(&mut text, "", &format!("POST {}/{first}/METHOD", self.public));
         }
@@ -130,7 +138,8 @@ impl Welcome<'_> {
         self.config.security.core_modules.iter().any(|core| core == id)
     }
 
-    /// Requests that will be answered: the first public GET of each module, one with a parameter before one without.
+    /// Requests that will be answered, one public GET of each module: a list of things that can be read one by one, else one with a
+    /// parameter, else the first.
     fn tries(&self) -> impl Iterator<Item = String> {
         let gets = || {
             self.routes.iter().filter(|row| {
@@ -143,12 +152,21 @@ impl Welcome<'_> {
         let mut modules: Vec<&str> = gets().map(|row| row.module.as_str()).collect();
         modules.dedup();
         modules.into_iter().take(TRIES).filter_map(move |id| {
-            let mut own = gets().filter(|row| row.module == id);
-            let first = own.next()?;
-            let chosen = std::iter::once(first)
-                .chain(own)
-                .find(|row| row.path.contains('{'))
-                .unwrap_or(first);
+            let own: Vec<&RouteRow> = gets().filter(|row| row.module == id).collect();
+            let has_items = |row: &&&RouteRow| {
+                own.iter().any(|other| {
+                    other
+                        .path
+                        .strip_prefix(row.path.as_str())
+                        .is_some_and(|rest| rest.starts_with("/{"))
+                })
+            };
+            let with_parameter = |row: &&&RouteRow| row.path.contains('{');
+            let chosen = own
+                .iter()
+                .find(has_items)
+                .or_else(|| own.iter().find(with_parameter))
+                .or(own.first())?;
             Some(format!("{}{}", self.public, filled(&chosen.path)))
         })
     }
@@ -223,8 +241,9 @@ mod tests {
             invitation: Some("http://127.0.0.1:8080/identity/invitations/x".to_owned()),
             routes: vec![
                 row(Lane::Http, "blog", "GET", "/blog/drafts/{id}", Policy::Authenticated),
-                row(Lane::Http, "blog", "GET", "/blog", Policy::Public),
-                row(Lane::Http, "blog", "GET", "/blog/{id}/{*rest}", Policy::Public),
+                row(Lane::Http, "blog", "GET", "/blog/images/{key}", Policy::Public),
+                row(Lane::Http, "blog", "GET", "/blog/posts", Policy::Public),
+                row(Lane::Http, "blog", "GET", "/blog/posts/{slug}", Policy::Public),
                 row(Lane::Http, "shop", "POST", "/shop/{id}", Policy::Public),
                 row(Lane::Grpc, "shop", "POST", "/shop.v1.Shop/Buy", Policy::Public),
             ],
@@ -235,9 +254,9 @@ mod tests {
             .filter_map(|line| line.split_once("curl "))
             .map(|(_, url)| url)
             .collect();
-        assert_eq!(tries, ["http://127.0.0.1:8080/blog/world/world"], "{text}");
+        assert_eq!(tries, ["http://127.0.0.1:8080/blog/posts"], "{text}");
         assert!(text.contains("  look      target/debug/wharf modules list, "), "{text}");
-        assert!(text.contains("1 of 5 routes need a signed-in caller"), "{text}");
+        assert!(text.contains("1 of 6 routes need a signed-in caller"), "{text}");
         assert!(text.contains("become    administrator"), "{text}");
         assert!(!text.contains("watched"), "{text}");
     }

@@ -96,7 +96,7 @@ impl Stage {
         }
         for (n, post) in published.iter().enumerate() {
             let path = format!("/blog/posts/{}/comments", text(post, "slug"));
-            let comment = json!({ "text": "Good to know. What happens to open streams?" });
+            let comment = json!({ "body": "Good to know. What happens to open streams?" });
             let made = self.write(reader, &path, comment, &format!("comment-{n}")).await?;
             if text(&made, "state") == "pending" {
                 let path = format!("/blog/comments/{}/approve", text(&made, "id"));
@@ -151,7 +151,7 @@ impl Stage {
         let mut seen = 0;
         for (page, views) in [("/", 9), ("/pricing", 4), ("/about", 2)] {
             for _ in 0..views {
-                self.ask(Method::POST, "/analytics/views", Some(manager), Some(json!({ "page": page })), &[])
+                self.ask(Method::POST, "/analytics/views", Some(manager), Some(json!({ "path": page })), &[])
                     .await?;
                 seen += 1;
             }
