@@ -17,6 +17,7 @@
 pub mod analytics;
 mod artifacts;
 pub mod backends;
+pub mod billing;
 pub mod blog;
 mod client;
 pub mod people;

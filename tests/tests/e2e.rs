@@ -11,6 +11,7 @@ mod e2e {
     pub(crate) mod stage;
 
     mod analytics;
+    mod billing;
     mod blog;
     mod enabling;
     mod failpoints;

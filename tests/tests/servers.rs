@@ -11,6 +11,8 @@
 mod analytics;
 #[path = "servers/backends.rs"]
 mod backends;
+#[path = "servers/billing.rs"]
+mod billing;
 #[path = "servers/blog.rs"]
 mod blog;
 #[path = "servers/nodes.rs"]
