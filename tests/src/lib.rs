@@ -14,8 +14,11 @@
     reason = "test support: what fails here fails the test that called it, with the reason"
 )]
 
+pub mod analytics;
 mod artifacts;
 pub mod backends;
+pub mod billing;
+pub mod blog;
 mod client;
 pub mod people;
 mod process;

@@ -10,6 +10,8 @@
 mod e2e {
     pub(crate) mod stage;
 
+    mod analytics;
+    mod billing;
     mod blog;
     mod enabling;
     mod failpoints;

@@ -7,8 +7,14 @@
     reason = "tests"
 )]
 
+#[path = "servers/analytics.rs"]
+mod analytics;
 #[path = "servers/backends.rs"]
 mod backends;
+#[path = "servers/billing.rs"]
+mod billing;
+#[path = "servers/blog.rs"]
+mod blog;
 #[path = "servers/nodes.rs"]
 mod nodes;
 #[path = "servers/protos.rs"]

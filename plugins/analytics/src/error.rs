@@ -46,6 +46,9 @@ pub(crate) enum Error {
     /// Its buckets are gone.
     #[error("{0}")]
     Gone(String),
+    /// Others are reading everything already.
+    #[error("{0} exports are under way, as many as there may be at a time: try again when one has ended")]
+    Busy(usize),
     /// The database.
     #[error(transparent)]
     Database(#[from] DbErr),
@@ -87,6 +90,7 @@ impl Error {
             Self::Metric(_) => Problem::new(StatusCode::NOT_FOUND, "unknown-metric", text),
             Self::TooMany { .. } => of("too-many-metrics"),
             Self::Gone(_) => of("beyond-retention"),
+            Self::Busy(_) => Problem::unavailable(text),
             Self::Database(error) if error.is_transient() => {
                 tracing::warn!(error = text, "the database is away or busy");
                 Problem::unavailable("the database does not answer in time; try again later")

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, StreamTrait};
+use tokio::sync::Semaphore;
 use wharf_sdk::Tenant;
 use wharf_sdk::services::database::Db;
 
@@ -21,11 +22,15 @@ use crate::tables::bucket;
 pub(crate) use catalog::Metric;
 pub(crate) use rows::{Bucket, Buckets, Which};
 
+/// Exports at a time: each holds a connection for as long as its client reads, and others want to read, too.
+const EXPORTS: usize = 2;
+
 /// Reads. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     replica: Db,
     config: Arc<Config>,
+    exports: Arc<Semaphore>,
 }
 
 /// Which series.
@@ -82,6 +87,7 @@ impl Reader {
         Self {
             replica: db.replica(),
             config,
+            exports: Arc::new(Semaphore::new(EXPORTS)),
         }
     }
 
@@ -163,9 +169,10 @@ impl Reader {
     /// The buckets of a metric, one after the other, however many there are.
     pub(crate) async fn export(&self, tenant: &Tenant, which: &Which) -> Result<Buckets> {
         self.known(tenant, &which.metric).await?;
+        let permit = self.exports.clone().try_acquire_owned().map_err(|_| Error::Busy(EXPORTS))?;
         let rows = which.select(tenant);
         let statement = rows.build(StreamTrait::get_database_backend(&self.replica));
-        Ok(Buckets::new(self.replica.stream_raw(statement).await?))
+        Ok(Buckets::new(self.replica.stream_raw(statement).await?, permit))
     }
 
     /// A dimension with a value, or all of the metric.

@@ -155,9 +155,12 @@ impl Recorder {
     }
 }
 
-/// Lets buckets grow, in the order of their keys.
+/// Lets buckets grow, days first and each grain in the order of its keys: whoever counts for the same metric and day waits at the row of the
+/// day, with nothing else in hand that others wait for.
 async fn write_buckets(tx: &Tx, tenant: &Tenant, buckets: &BTreeMap<Key, Sums>) -> Result<()> {
-    let rows: Vec<_> = buckets.iter().map(|(key, sums)| tenant.stamp(row(key, *sums))).collect();
+    let of = |grain: Grain| buckets.iter().filter(move |(key, _)| key.grain == grain);
+    let widest_first = Grain::ALL.into_iter().rev().flat_map(of);
+    let rows: Vec<_> = widest_first.map(|(key, sums)| tenant.stamp(row(key, *sums))).collect();
     for part in rows.chunks(ROWS) {
         bucket::Entity::insert_many(part.to_vec())
             .on_conflict(grow())

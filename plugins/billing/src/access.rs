@@ -64,6 +64,11 @@ impl Access {
         }
     }
 
+    /// Whether somebody may do it to everything.
+    pub(crate) fn holds(&self, permission: &str) -> Result<bool> {
+        Ok(self.0.check(permission, Resource::any())?)
+    }
+
     /// The rows that somebody sees: `kind` and `id` name them, `owner` says whose they are.
     pub(crate) fn rows<C: ConnectionTrait>(
         &self,

@@ -236,10 +236,13 @@ impl Billing {
         }
     }
 
-    /// One that the caller may read.
+    /// One that the caller may read. Drafts are for those who write invoices.
     pub(crate) async fn invoice(&self, tenant: &Tenant, id: &str) -> Result<invoice::Model> {
         let row = self.invoice_row(&self.db, tenant, id).await?;
         self.access.sees(INVOICE_READ, object(&row))?;
+        if row.state == State::Draft.as_str() && !self.access.holds(INVOICE_WRITE)? {
+            return Err(Error::NotFound("invoice"));
+        }
         Ok(row)
     }
 
@@ -269,6 +272,9 @@ impl Billing {
             .access
             .rows(&self.db, INVOICE_READ, invoice::Column::Owner, "invoice", invoice::Column::Id)?;
         let mut rows = tenant.find::<invoice::Entity>().filter(visible);
+        if !self.access.holds(INVOICE_WRITE)? {
+            rows = rows.filter(invoice::Column::State.ne(State::Draft.as_str()));
+        }
         for (column, id) in [
             (invoice::Column::Customer, &wanted.customer),
             (invoice::Column::Subscription, &wanted.subscription),

@@ -34,11 +34,11 @@ pub(crate) struct WebhookEvent {
     #[schema(format = "uuid")]
     pub(crate) key: String,
     /// What the provider calls it.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     #[serde(default)]
     pub(crate) reference: Option<String>,
     /// Why it failed.
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     #[serde(default)]
     pub(crate) failure: Option<String>,
 }
@@ -67,6 +67,12 @@ impl Billing {
         let event: WebhookEvent =
             serde_json::from_slice(body).map_err(|error| Error::Invalid(format!("the event cannot be read: {error}")))?;
         text::key(&event.id, "id")?;
+        event
+            .reference
+            .as_deref()
+            .map(|reference| text::name(reference, "reference"))
+            .transpose()?;
+        event.failure.as_deref().map(|failure| text::key(failure, "failure")).transpose()?;
         let about = self.about(&event).await?;
         let tenant = tenant_of(about.tenant())?;
         let tx = self.db.begin().await?;
@@ -132,7 +138,7 @@ impl Billing {
             provider: provider.to_owned(),
             event: event.id.clone(),
             signed,
-            kind: event.kind.chars().take(64).collect(),
+            kind: event.kind.chars().filter(|c| !c.is_control()).take(64).collect(),
             received: text::now(),
         };
         let known = [webhook_receipt::Column::Provider, webhook_receipt::Column::Event];

@@ -9,7 +9,7 @@ use super::record::Record;
 /// Sums stop here: the largest whole number that every reader of JSON takes exactly (RFC 8259, section 6).
 pub(crate) const MAX_SUM: i64 = (1 << 53) - 1;
 
-/// Which bucket. The order is that of the database's key, so that all writers take rows in one order.
+/// Which bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) metric: MetricName,

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use sea_orm::{ColumnTrait, DbErr, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select};
+use tokio::sync::OwnedSemaphorePermit;
 use wharf_sdk::Tenant;
 use wharf_sdk::services::database::RowStream;
 
@@ -38,7 +39,10 @@ pub(crate) struct Bucket {
 /// Buckets as the database gives them. They are fetched as they are read, so a slow reader slows the database down.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
-pub(crate) struct Buckets(RowStream);
+pub(crate) struct Buckets {
+    rows: RowStream,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Which {
     /// In the order of the table's key, so that the database sorts nothing.
@@ -64,8 +68,8 @@ impl Which {
 }
 
 impl Buckets {
-    pub(super) fn new(rows: RowStream) -> Self {
-        Self(rows)
+    pub(super) fn new(rows: RowStream, permit: OwnedSemaphorePermit) -> Self {
+        Self { rows, _permit: permit }
     }
 }
 
@@ -73,7 +77,7 @@ impl Stream for Buckets {
     type Item = Result<Bucket, DbErr>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let row = ready!(Pin::new(&mut self.0).poll_next(cx));
+        let row = ready!(Pin::new(&mut self.rows).poll_next(cx));
         Poll::Ready(row.map(|row| row.and_then(|row| Bucket::from_query_result(&row, ""))))
     }
 }

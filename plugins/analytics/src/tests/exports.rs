@@ -4,7 +4,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use wharf_testing::TestHost;
 
-use super::feeding::{before, host, record};
+use super::feeding::{before, host, record, totals};
 
 async fn export(host: &TestHost, query: &str) -> String {
     let answer = host
@@ -96,4 +96,24 @@ async fn whoever_hangs_up_gives_the_connection_back() {
         assert!(body.frame().await.unwrap().is_ok());
     }
     assert!(export(&host, "&grain=day").await.lines().count() > 3_000);
+}
+
+#[tokio::test]
+async fn slow_readers_leave_connections_to_others() {
+    let host = host().await;
+    fill(&host, 3_000).await;
+    let open = async || {
+        let request = ::http::Request::get("/analytics/export.csv?metric=custom.a&grain=day")
+            .body(wharf_testing::Body::empty())
+            .unwrap();
+        host.as_user("reader").open(request).await
+    };
+    let (first, second) = (open().await, open().await);
+    assert_eq!((first.status(), second.status()), (::http::StatusCode::OK, ::http::StatusCode::OK));
+    let third = host.as_user("reader").get("/analytics/export.csv?metric=custom.a").await;
+    assert_eq!(third.status, 503);
+    assert!(third.text().contains("2 exports are under way"), "{}", third.text());
+    assert_eq!(totals(&host, "default", "custom.a").await.0, 3_000);
+    drop(first);
+    assert_eq!(open().await.status(), 200);
 }

@@ -52,7 +52,7 @@ async fn a_stream_of_events_is_counted_once_and_can_be_asked_for() {
             .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
         (501, 1002)
     );
-    assert!(series.points.len() >= 31 && series.points[0].date.len() == 10);
+    assert!(series.points.len() >= 30 && series.points[0].date.len() == 10);
     let top = reader
         .top(TopRequest {
             metric: "custom.a".to_owned(),

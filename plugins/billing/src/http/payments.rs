@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -100,10 +100,11 @@ pub(super) async fn show_refund(State(billing): State<Arc<Billing>>, tenant: Ten
     responses((status = 200, description = "it was taken, now or before", body = WebhookReceipt), Writing))]
 pub(super) async fn take_webhook(
     State(billing): State<Arc<Billing>>,
-    Path(provider): Path<String>,
+    provider: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<WebhookReceipt>> {
+    let Path(provider) = provider.map_err(|_| Error::NotFound("payment provider"))?;
     let body = body.map_err(|error| Error::Invalid(format!("the body cannot be read: {error}")))?;
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     Ok(Json(billing.take_webhook(&provider, signature, &body).await?))

@@ -139,6 +139,17 @@ async fn what_people_may_not_do_is_refused() {
     for path in ["/customers", "/plans", "/subscriptions", "/invoices", "/me/invoices"] {
         assert_eq!(host.get(&format!("/billing{path}")).await.status, 401, "{path}");
     }
+    // A draft is nobody's but theirs who write it.
+    let lines = json!([{ "description": "Draft", "quantity": 1, "unit_price": 1 }]);
+    let draft = super::made(&root, "/invoices", json!({ "customer": id(&ada), "lines": lines })).await;
+    assert_eq!(own.get(&format!("/billing/invoices/{}", id(&draft))).await.status, 404);
+    assert_eq!(
+        (
+            get(&own, "/invoices").await["total"].as_u64(),
+            get(&root, "/invoices").await["total"].as_u64()
+        ),
+        (Some(1), Some(2))
+    );
     // Reading does not let anybody write: a customer may read hers, and not change it.
     let change = super::request(
         axum::http::Method::PATCH,

@@ -157,7 +157,7 @@ pub(super) async fn list_comments(
     post, path = "/posts/{slug}/comments", tag = "comments", request_body = NewComment,
     params(
         ("slug" = String, Path, description = "What the post is called", pattern = "^[a-z0-9-]{1,100}$"),
-        ("Idempotency-Key" = String, Header, description = "Chosen by the client: the same key makes one comment", min_length = 1, max_length = 255),
+        ("Idempotency-Key" = String, Header, description = "Chosen by the client: the same key makes one comment", pattern = r"^[!#-\[\]-~]{1,255}$"),
     ),
     responses((status = 201, description = "The comment", body = Comment), OfCreate)
 )]

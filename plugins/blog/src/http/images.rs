@@ -31,12 +31,18 @@ pub(super) struct Image {
     bytes: u64,
 }
 
+/// The bytes of an image.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "it stands for bytes in the OpenAPI document")]
+struct Bytes(Vec<u8>);
+
 /// Takes an image as the body of the request: PNG, JPEG, GIF, WebP or AVIF, told by its first bytes.
 ///
 /// The same image again is the same key, with 200.
 #[utoipa::path(
     post, path = "/images", tag = "images",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The image"),
+    request_body(content = Bytes, content_type = "application/octet-stream", description = "The image"),
     responses((status = 201, description = "It was taken", body = Image), (status = 200, description = "It was there already", body = Image), OfUpload)
 )]
 pub(super) async fn upload_image(State(blog): State<Arc<Blog>>, tenant: Tenant, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -69,10 +75,10 @@ pub(super) async fn upload_image(State(blog): State<Arc<Blog>>, tenant: Tenant, 
     ),
     responses(
         (status = 200, description = "The image", content(
-            (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/gif"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/avif")
+            (Bytes = "image/png"), (Bytes = "image/jpeg"), (Bytes = "image/gif"), (Bytes = "image/webp"), (Bytes = "image/avif")
         )),
         (status = 206, description = "A part of it", content(
-            (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/gif"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/avif")
+            (Bytes = "image/png"), (Bytes = "image/jpeg"), (Bytes = "image/gif"), (Bytes = "image/webp"), (Bytes = "image/avif")
         )),
         (status = 304, description = "The client has it"),
         OfPart

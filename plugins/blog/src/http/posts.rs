@@ -106,7 +106,7 @@ pub(super) async fn list_posts(
 /// Makes a draft of the caller's.
 #[utoipa::path(
     post, path = "/posts", tag = "posts", request_body = PostText,
-    params(("Idempotency-Key" = String, Header, description = "Chosen by the client: the same key makes one post", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = String, Header, description = "Chosen by the client: the same key makes one post", pattern = r"^[!#-\[\]-~]{1,255}$")),
     responses(
         (status = 201, description = "The draft, without its body", body = PostHead, headers(("location" = String, description = "Where it is"))),
         OfCreate
