@@ -21,6 +21,8 @@ use wharf_plugin_api::exports::http::{HttpRoute, PolicyKind, RouteFlags};
 pub struct Routes<M: Send + Sync + 'static> {
     router: Router<Arc<M>>,
     table: Vec<HttpRoute>,
+    /// Where the rows of the route added last begin.
+    last: usize,
     #[cfg(feature = "database")]
     idempotent: Vec<crate::idempotency::Mark>,
 }
@@ -44,6 +46,7 @@ impl<M: Send + Sync + 'static> Default for Routes<M> {
         Self {
             router: Router::new(),
             table: Vec::new(),
+            last: 0,
             #[cfg(feature = "database")]
             idempotent: Vec::new(),
         }
@@ -76,6 +79,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
             routes: Self {
                 router: self.router.route(path, methods.router),
                 table,
+                last: from,
                 #[cfg(feature = "database")]
                 idempotent: self.idempotent,
             },
@@ -102,6 +106,7 @@ impl<M: Send + Sync + 'static> Routes<M> {
             routes: Self {
                 router: self.router.nest(path, router),
                 table,
+                last: from,
                 #[cfg(feature = "database")]
                 idempotent: self.idempotent,
             },
@@ -117,11 +122,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
 
     /// The rate class of the route added last.
     pub fn rate_class(mut self, class: &str) -> Self {
-        if let Some(last) = self.table.last() {
-            let template = last.template.clone();
-            for row in self.table.iter_mut().rev().take_while(|row| row.template == template) {
-                row.rate_class = class.into();
-            }
+        for row in self.table.iter_mut().skip(self.last) {
+            row.rate_class = class.into();
         }
         self
     }
@@ -129,11 +131,8 @@ impl<M: Send + Sync + 'static> Routes<M> {
     /// Whoever may not call the route added last is told that there is no such route: 404 instead of 401 and 403. It is not in the
     /// OpenAPI document either.
     pub fn hidden(mut self) -> Self {
-        if let Some(last) = self.table.last() {
-            let template = last.template.clone();
-            for row in self.table.iter_mut().rev().take_while(|row| row.template == template) {
-                row.flags = RouteFlags(row.flags.0 | RouteFlags::HIDDEN.0);
-            }
+        for row in self.table.iter_mut().skip(self.last) {
+            row.flags = RouteFlags(row.flags.0 | RouteFlags::HIDDEN.0);
         }
         self
     }
@@ -148,15 +147,13 @@ impl<M: Send + Sync + 'static> Routes<M> {
     /// The same, with another time for which answers are kept.
     #[cfg(feature = "database")]
     pub fn idempotent_for(mut self, keep: std::time::Duration) -> Self {
-        if let Some(last) = self.table.last() {
-            let rows = self.table.iter().rev().take_while(|row| row.template == last.template);
-            let marks = rows.filter(|row| row.method != "GET").map(|row| crate::idempotency::Mark {
-                method: row.method.to_string(),
-                template: row.template.to_string(),
-                keep,
-            });
-            self.idempotent.extend(marks);
-        }
+        let rows = self.table.iter().skip(self.last);
+        let marks = rows.filter(|row| row.method != "GET").map(|row| crate::idempotency::Mark {
+            method: row.method.to_string(),
+            template: row.template.to_string(),
+            keep,
+        });
+        self.idempotent.extend(marks);
         self
     }
 
@@ -268,5 +265,46 @@ impl<M: Send + Sync + 'static> std::fmt::Debug for Routes<M> {
                     .map(|row| (row.method.as_str(), row.template.as_str(), row.policy)),
             )
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    async fn answer() {}
+
+    #[test]
+    fn what_is_said_after_a_route_is_about_all_of_it_and_no_other() {
+        let routes = Routes::<Nothing>::new()
+            .route("/posts", get(answer))
+            .public()
+            .route("/posts", post(answer).delete(answer))
+            .require("blog.post.write")
+            .hidden()
+            .rate_class("write")
+            .nest("/files", Router::new())
+            .authenticated()
+            .hidden();
+        let rows: Vec<_> = routes
+            .table()
+            .iter()
+            .map(|row| {
+                let hidden = row.flags.has(RouteFlags::HIDDEN);
+                (row.method.as_str(), row.template.as_str(), hidden, row.rate_class.as_str())
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("GET", "/posts", false, ""),
+                ("POST", "/posts", true, "write"),
+                ("DELETE", "/posts", true, "write"),
+                ("*", "/files", true, ""),
+                ("*", "/files/{*rest}", true, ""),
+            ]
+        );
     }
 }

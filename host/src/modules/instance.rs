@@ -2,6 +2,8 @@
 //!
 //! Long because creation, call and streaming body are one way of a request, and share who enters and who leaves.
 
+mod listed;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +16,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wharf_bridge::body::Scope;
 use wharf_bridge::{Incoming, PendingCall, RemoteService, Started, View};
-use wharf_plugin_api::exports::http::{HttpExport, PolicyKind, RouteFlags};
+use wharf_plugin_api::exports::http::HttpExport;
 use wharf_plugin_api::exports::migrations::MigrationsExport;
 use wharf_plugin_api::exports::openapi::OpenApiExport;
 use wharf_plugin_api::module::{Health, ModuleRef, export};
@@ -27,7 +29,7 @@ use super::endpoint::{CallInfo, Endpoint, Refused, RefusedBecause, Responding};
 use super::open::Image;
 use super::standing::{Gate, GateWatch, InFlight, Limits, Standing, Who};
 use super::visiting::Visiting;
-use crate::domain::route::{Lane, Policy, Route};
+use crate::domain::route::{Lane, Route};
 use crate::http::body::{Body, BoxError};
 use crate::http::problem::{ErrorKind, Problem};
 use crate::ports::database::Space;
@@ -105,20 +107,9 @@ impl Instance {
         if let Some(HttpExport { service, routes: listed }) = exported {
             http = Some(RemoteService::new(service)?);
             for route in listed {
-                // A flag of a later version may take something away that this host would give.
-                let policy = match RouteFlags::KNOWN.has(route.flags) {
-                    true => policy(route.policy, &route.permission),
-                    false => None,
-                };
-                match policy {
-                    Some(policy) => routes.push(Route {
-                        method: route.method.into(),
-                        template: route.template.into(),
-                        policy,
-                        rate_class: Some(route.rate_class.into_string()).filter(|class| !class.is_empty()),
-                        hidden: route.flags.has(RouteFlags::HIDDEN),
-                    }),
-                    None => unserved.push(format!("{} {}", route.method, route.template)),
+                match listed::served(route) {
+                    Ok(route) => routes.push(route),
+                    Err(name) => unserved.push(name),
                 }
             }
         }
@@ -227,15 +218,6 @@ fn read_document(module: &str, text: &str) -> Option<Arc<serde_json::Value>> {
             tracing::warn!(module.id = module, error = %error, "the OpenAPI document of a module cannot be read and is left out");
             None
         }
-    }
-}
-
-fn policy(kind: PolicyKind, permission: &str) -> Option<Policy> {
-    match kind {
-        PolicyKind::PUBLIC => Some(Policy::Public),
-        PolicyKind::AUTHENTICATED => Some(Policy::Authenticated),
-        PolicyKind::REQUIRE if !permission.is_empty() => Some(Policy::Require(permission.to_owned())),
-        _ => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the module makes of what `identity` says: who is in a group, and who is gone.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use wharf_testing::TestHost;
 
@@ -40,6 +42,15 @@ async fn may(host: &TestHost, subject: &str, tenant: &str) -> bool {
     call(host, "Decisions/Check", asked).await["allowed"] == true
 }
 
+/// Waits until it is so: rules follow their database within a second.
+async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(1);
+    while !is_so().await {
+        assert!(Instant::now() < until, "not within a second: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn bindings(host: &TestHost, member: &str) -> Vec<Value> {
     let found = call(host, "Bindings/List", json!({ "member": member })).await;
     found["bindings"].as_array().cloned().unwrap_or_default()
@@ -56,13 +67,13 @@ async fn whoever_is_in_a_group_holds_what_it_holds_and_no_longer() {
     press_writes(&host).await;
     assert!(!may(&host, "user:ada", "default").await);
     member(&host, "default", true).await;
-    assert!(may(&host, "user:ada", "default").await);
+    soon("she writes", async || may(&host, "user:ada", "default").await).await;
     assert!(!may(&host, "user:bob", "default").await && !may(&host, "user:ada", "other").await);
     // Said twice it is one binding, and gone when it is said once that it is.
     member(&host, "default", true).await;
     assert_eq!(bindings(&host, "user:ada").await.len(), 1);
     member(&host, "default", false).await;
-    assert!(!may(&host, "user:ada", "default").await);
+    soon("she writes no more", async || !may(&host, "user:ada", "default").await).await;
     member(&host, "default", false).await;
     assert!(bindings(&host, "user:ada").await.is_empty());
     assert!(host.events().dead_letters().await.is_empty());
@@ -73,6 +84,7 @@ async fn an_account_that_is_gone_holds_nothing_and_others_hold_what_they_held() 
     let host = host().await;
     press_writes(&host).await;
     member(&host, "default", true).await;
+    soon("she is in the group", async || bindings(&host, "user:ada").await.len() == 1).await;
     let own = json!({ "rule": { "subject": "user:ada", "tenant": "default", "permission": "blog.post.write" } });
     call(&host, "Roles/AddRule", own).await;
     for who in ["user:ada", "user:adam", "service:ada"] {
@@ -85,7 +97,7 @@ async fn an_account_that_is_gone_holds_nothing_and_others_hold_what_they_held() 
     say(&host, "status", json!({ "id": "ada", "status": "suspended" })).await;
     assert_eq!(bindings(&host, "user:ada").await.len(), 2);
     say(&host, "delete", json!({ "id": "ada" })).await;
-    assert!(bindings(&host, "user:ada").await.is_empty());
+    soon("she holds nothing", async || bindings(&host, "user:ada").await.is_empty()).await;
     let rules = call(&host, "Roles/ListRules", json!({ "subject": "user:ada" })).await;
     assert!(rules["rules"].as_array().is_none_or(Vec::is_empty), "{rules}");
     assert!(!may(&host, "user:ada", "default").await);

@@ -1,7 +1,7 @@
 //! Two hosts of one installation, on PostgreSQL and Redis: what is done to people, tokens and rules on one holds on the other.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wharf_tests::backends::Backend;
@@ -62,7 +62,7 @@ fn status(server: &TestServer, token: &str) -> u16 {
 
 /// Waits until a token is answered with this status.
 fn becomes(server: &TestServer, token: &str, expected: u16, within: Duration, what: &str) {
-    let (began, mut last) = (Instant::now(), 0);
+    let mut last = 0;
     let seen = until(within, || {
         last = status(server, token);
         (last == expected).then_some(())
@@ -72,7 +72,6 @@ fn becomes(server: &TestServer, token: &str, expected: u16, within: Duration, wh
         seen.is_some(),
         "{what}: expected {expected} within {within:?}, found {last}; wharf printed:\n{output}"
     );
-    eprintln!("{what}: after {:?}", began.elapsed());
 }
 
 fn made_key(person: &Person, server: &TestServer) -> (String, String) {

@@ -31,7 +31,7 @@ pub fn whole(table: &RouteTable) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let mut components = Map::new();
     let mut tags: Vec<&str> = Vec::new();
-    for row in table.rows() {
+    for row in table.rows().iter().filter(|row| !row.hidden) {
         if tags.last() != Some(&row.module.as_str()) {
             tags.push(&row.module);
         }

@@ -86,7 +86,8 @@ async fn whoever_watches_revocations_is_told_all_and_then_what_comes() {
     for _ in 0..3 {
         let tokens = rig.tokens("ada").await;
         let id = part(&tokens.access, 1)["sid"].as_str().unwrap().to_owned();
-        rig.form("/auth/v1/revoke", &[("token", &tokens.refresh)]).await;
+        let revoked = rig.form("/auth/v1/revoke", &[("token", &tokens.refresh)]).await;
+        assert_eq!(revoked.status, 200, "{}", revoked.text());
         let told = next(&mut stream).await;
         assert!(!told.snapshot && told.epoch > epoch, "{told:?}");
         assert_eq!(sessions(&told), std::slice::from_ref(&id));

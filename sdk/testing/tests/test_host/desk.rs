@@ -222,3 +222,18 @@ async fn records_wait_for_whoever_keeps_them() {
     actors.sort_by_key(ToString::to_string);
     assert_eq!(actors, ["user:ada", "user:bob"]);
 }
+
+#[tokio::test]
+async fn a_hidden_route_shows_to_whoever_may_call_it_alone() {
+    let host = desk().allow("user:ada", "desk.doc.*").start().await;
+    assert_eq!(host.as_user("ada").get("/desk/drawer").await.status, 200);
+    assert_eq!(host.as_user("eve").get("/desk/all").await.status, 403);
+    for caller in [host.get("/desk/drawer").await, host.as_user("eve").get("/desk/drawer").await] {
+        assert_eq!(
+            (caller.status.as_u16(), caller.header("www-authenticate")),
+            (404, None),
+            "{}",
+            caller.text()
+        );
+    }
+}

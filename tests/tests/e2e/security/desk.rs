@@ -10,20 +10,20 @@ use wharf_tests::{Process, TestServer, send};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A user of the command line, with a configuration folder of their own.
-pub struct Desk<'s> {
+pub(super) struct Desk<'s> {
     server: &'s TestServer,
-    pub folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl<'s> Desk<'s> {
-    pub fn at(server: &'s TestServer) -> Self {
+    pub(super) fn at(server: &'s TestServer) -> Self {
         Self {
             server,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.server.command(arguments);
         command
             .env("XDG_CONFIG_HOME", self.folder.path())
@@ -34,20 +34,20 @@ impl<'s> Desk<'s> {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(super) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let (code, out, err) = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(code, 0, "{arguments:?}: {out}{err}");
         serde_json::from_str(&out).unwrap()
     }
 
     /// Logs in as whoever sits in front of the browser would.
-    pub fn log_in(&self, email: &str) {
+    pub(super) fn log_in(&self, email: &str) {
         let mut login = Process::start(&mut self.command(&["login", "--json"]));
         let printed = login.wait_for_output("code_challenge_method", SOON);
         let address = printed.lines().find(|line| line.contains("/auth/v1/authorize?")).unwrap().trim();
