@@ -3,6 +3,7 @@
 //! `make bench` runs all of it; `wharf-bench NAME` one part. Every figure is printed below the command that makes it.
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod analytics;
 mod authz;
 mod cache;
 mod callgrind;
@@ -22,7 +23,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "callgrind",
     "inprocess",
     "calls",
@@ -32,6 +33,7 @@ const PARTS: [&str; 9] = [
     "network",
     "loads",
     "authz",
+    "analytics",
 ];
 
 fn main() -> Result<()> {
@@ -54,6 +56,7 @@ fn main() -> Result<()> {
         ["callgrind"] => callgrind::run(&mut report)?,
         ["calls"] => calls::run(&mut report)?,
         ["channel"] => channel::run(&mut report)?,
+        ["analytics"] => analytics::run(&mut report)?,
         ["authz"] => authz::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
         ["pipeline"] => pipeline::run(&mut report)?,

@@ -94,6 +94,35 @@ pub fn two_nodes(one: &mut TestServer, two: &TestServer) {
     balances(two, &root);
 }
 
+/// What the database itself refuses to do to the ledger, and what the check says of an entry that somebody added by hand. `sql` runs a
+/// statement as the owner of the database: whether it worked, and what was said.
+///
+/// # Panics
+/// When the ledger can be changed, or when it is not found out.
+pub fn tampering_is_found(server: &TestServer, sql: impl Fn(&str) -> (bool, String)) {
+    let root = people::person(server, "default", "auditor", &["admin@*"]);
+    let (_, found) = sql("SELECT table_schema FROM information_schema.tables WHERE table_name = 'ledger_entry'");
+    let table = format!("\"{}\".ledger_entry", found.trim());
+    for change in [format!("UPDATE {table} SET amount = amount + 1"), format!("DELETE FROM {table}")] {
+        let (worked, said) = sql(&change);
+        assert!(!worked && said.contains("append-only"), "{change}: {said}");
+    }
+    balances(server, &root);
+    let (worked, said) = sql(&format!(
+        "INSERT INTO {table} (tenant, id, posting, kind, account, currency, amount, invoice, source, at) \
+         SELECT tenant, 'forged', 'forged', kind, account, currency, 7, invoice, 'forged', at FROM {table} WHERE account = 'revenue' LIMIT 1"
+    ));
+    assert!(worked, "{said}");
+    let check = root.get(server, "/billing/ledger/check").json();
+    let wanted = "the entries of posting forged in tenant default sum to 7 EUR, expected 0";
+    assert_eq!(check, json!({ "balanced": false, "findings": [wanted] }));
+    let ran = server.wharf(&["jobs", "run", "billing", "ledger-check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wait(server, "the health of the module to say it", || {
+        server.module("billing")["health"] == "degraded"
+    });
+}
+
 /// Customers see and pay what is theirs.
 fn customer_role(server: &TestServer) {
     people::operate(

@@ -2,6 +2,7 @@
 
 mod csv;
 mod extract;
+mod query;
 mod read;
 mod schema;
 mod write;

@@ -140,7 +140,7 @@ impl Billing {
     pub(crate) async fn ledger_entries(&self, tenant: &Tenant, invoice: Option<&str>, page: &Page) -> Result<List<ledger_entry::Model>> {
         let mut rows = tenant.find::<ledger_entry::Entity>();
         if let Some(invoice) = invoice {
-            rows = rows.filter(ledger_entry::Column::Invoice.eq(text::id(invoice).unwrap_or_default()));
+            rows = rows.filter(ledger_entry::Column::Invoice.eq(text::wanted_id(invoice)?));
         }
         page.read(&self.db, rows, ledger_entry::Column::Id, |row| &row.id).await
     }

@@ -280,7 +280,7 @@ impl Billing {
             (invoice::Column::Subscription, &wanted.subscription),
         ] {
             if let Some(id) = id {
-                rows = rows.filter(column.eq(text::id(id).unwrap_or_default()));
+                rows = rows.filter(column.eq(text::wanted_id(id)?));
             }
         }
         if let Some(state) = wanted.state {

@@ -129,7 +129,7 @@ impl Billing {
         )?;
         let mut rows = tenant.find::<subscription::Entity>().filter(visible);
         if let Some(customer) = customer {
-            rows = rows.filter(subscription::Column::Customer.eq(text::id(customer).unwrap_or_default()));
+            rows = rows.filter(subscription::Column::Customer.eq(text::wanted_id(customer)?));
         }
         page.read(&self.db, rows, subscription::Column::Id, |row| &row.id).await
     }

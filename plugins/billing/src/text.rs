@@ -18,9 +18,15 @@ pub(crate) fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// An id in the form that is kept; none for what cannot be one.
+/// An id in the form that is kept; none for what cannot be one. Of the forms of a UUID the one with hyphens is taken.
 pub(crate) fn id(text: &str) -> Option<String> {
-    uuid::Uuid::try_parse(text).ok().map(|id| id.to_string())
+    let id = Some(text).filter(|text| text.len() == 36)?;
+    uuid::Uuid::try_parse(id).ok().map(|id| id.to_string())
+}
+
+/// The id that a list is narrowed by.
+pub(crate) fn wanted_id(text: &str) -> Result<String> {
+    id(text).ok_or_else(|| Error::Invalid(format!("found id {:?}, expected a UUID", short(text))))
 }
 
 /// Milliseconds since 1970, now.
@@ -209,6 +215,13 @@ mod tests {
             id("0197A0DE-0000-7000-8000-000000000000").as_deref(),
             Some("0197a0de-0000-7000-8000-000000000000")
         );
-        assert_eq!(id("17"), None);
+        for other in [
+            "17",
+            "",
+            "0197a0de000070008000000000000000",
+            "{0197a0de-0000-7000-8000-000000000000}",
+        ] {
+            assert_eq!(id(other), None, "{other}");
+        }
     }
 }

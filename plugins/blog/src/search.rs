@@ -155,13 +155,14 @@ impl Blog {
 
     async fn find(&self, tenant: &Tenant, query: &Query, limit: u64, skipped: u64) -> Result<Vec<Raw>> {
         let number = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
-        let [open, close] = MARKS;
         let statement = if self.db.get_database_backend() == DbBackend::Postgres {
-            const FIND: &str = "SELECT h.post AS post, h.score AS score, ts_headline('simple', h.body, to_tsquery('simple', ?), ?) AS snippet \
+            const FIND: &str = "SELECT h.post AS post, h.score AS score, ts_headline('simple', h.body, to_tsquery('simple', ?), ?) AS in_body, \
+                 '' AS in_summary, '' AS in_title \
                  FROM (SELECT s.post, s.body, CAST(ts_rank(s.document, to_tsquery('simple', ?)) AS DOUBLE PRECISION) AS score \
                  FROM post_search s WHERE s.tenant = ? AND s.document @@ to_tsquery('simple', ?) \
                  ORDER BY score DESC, s.post DESC LIMIT ? OFFSET ?) h ORDER BY h.score DESC, h.post DESC";
             let text = query.tsquery();
+            let [open, close] = MARKS;
             let style = format!("StartSel=\"{open}\", StopSel=\"{close}\", MaxWords=24, MinWords=12, MaxFragments=1");
             let values: [Value; 7] = [
                 text.as_str().into(),
@@ -174,16 +175,28 @@ impl Blog {
             ];
             statement(&self.db, FIND, values)
         } else {
-            const FIND: &str = "SELECT d.post AS post, -bm25(post_search, 0.0, 10.0, 4.0, 1.0, 8.0) AS score, \
-                 snippet(post_search, -1, ?, ?, '…', 24) AS snippet FROM post_search JOIN search_doc d ON d.id = post_search.rowid \
-                 WHERE post_search MATCH ? AND d.tenant = ? ORDER BY score DESC, d.post DESC LIMIT ? OFFSET ?";
-            let values: [Value; 6] = [
-                open.to_string().into(),
-                close.to_string().into(),
-                query.fts5(&token(tenant)).into(),
-                tenant.as_str().into(),
+            // The column of the tenant is searched too, so each snippet says which column it is of. They are made for what is shown
+            // alone, which is found first.
+            const FIND: &str = "SELECT d.post AS post, h.score AS score, snippet(post_search, 3, ?, ?, '…', 24) AS in_body, \
+                 snippet(post_search, 2, ?, ?, '…', 24) AS in_summary, snippet(post_search, 1, ?, ?, '…', 24) AS in_title \
+                 FROM (SELECT rowid AS id, -bm25(post_search, 0.0, 10.0, 4.0, 1.0, 8.0) AS score FROM post_search \
+                 WHERE post_search MATCH ? ORDER BY score DESC, id DESC LIMIT ? OFFSET ?) h \
+                 JOIN search_doc d ON d.id = h.id JOIN post_search ON post_search.rowid = h.id \
+                 WHERE post_search MATCH ? AND d.tenant = ? ORDER BY h.score DESC, h.id DESC";
+            let text = query.fts5(&token(tenant));
+            let [open, close] = MARKS.map(|mark| Value::from(mark.to_string()));
+            let values: [Value; 11] = [
+                open.clone(),
+                close.clone(),
+                open.clone(),
+                close.clone(),
+                open,
+                close,
+                text.as_str().into(),
                 number(limit),
                 number(skipped),
+                text.as_str().into(),
+                tenant.as_str().into(),
             ];
             statement(&self.db, FIND, values)
         };
@@ -197,7 +210,11 @@ impl Raw {
         Ok(Self {
             post: row.try_get("", "post")?,
             score: row.try_get("", "score")?,
-            snippet: row.try_get("", "snippet")?,
+            snippet: snippet([
+                row.try_get("", "in_body")?,
+                row.try_get("", "in_summary")?,
+                row.try_get("", "in_title")?,
+            ]),
         })
     }
 }
@@ -226,6 +243,13 @@ fn words(text: &str) -> String {
 
 fn spelling(letter: char) -> String {
     letters::ascii(letter).map_or_else(|| letter.to_string(), str::to_owned)
+}
+
+/// The first one that has what was looked for; the beginning of the body when only a tag has it.
+fn snippet(found: [String; 3]) -> String {
+    let [open, _] = MARKS;
+    let place = found.iter().position(|text| text.contains(open)).unwrap_or_default();
+    found.into_iter().nth(place).unwrap_or_default()
 }
 
 /// A snippet as HTML: escaped, with `<mark>` around what was looked for.

@@ -20,7 +20,19 @@ fn with_servers(run: impl FnOnce(&[(&str, &str)])) {
 
 #[test]
 fn customers_are_billed_once_and_pay_once_on_postgres_and_redis_too() {
-    with_servers(|settings| billing::drive(&mut billing::host(settings)));
+    with_servers(|settings| {
+        let mut server = billing::host(settings);
+        billing::drive(&mut server);
+        billing::tampering_is_found(&server, |statement| {
+            let database = settings[0].1;
+            let ran = std::process::Command::new("psql")
+                .args([database, "-At", "-c", statement])
+                .output()
+                .unwrap();
+            let said = [ran.stdout, ran.stderr].concat();
+            (ran.status.success(), String::from_utf8_lossy(&said).into_owned())
+        });
+    });
 }
 
 #[test]

@@ -10,7 +10,8 @@ use futures_util::{Stream, TryStreamExt};
 use wharf_sdk::{Result, Tenant};
 
 use super::extract::Params;
-use super::schema::{ExportQuery, Refused, time};
+use super::query::ExportQuery;
+use super::schema::{Refused, time};
 use crate::Analytics;
 use crate::domain::{Dimension, Grain};
 use crate::error::Error;

@@ -8,9 +8,8 @@ use jiff::tz::TimeZone;
 use wharf_sdk::{Problem, Result, Tenant};
 
 use super::extract::Params;
-use super::schema::{
-    MetricsBody, PageQuery, PointBody, Refused, SeriesBody, SeriesQuery, TopBody, TopQuery, TotalsBody, TotalsQuery, ends, time,
-};
+use super::query::{PageQuery, SeriesQuery, TopQuery, TotalsQuery};
+use super::schema::{MetricsBody, PointBody, Refused, SeriesBody, TopBody, TotalsBody, ends, time};
 use crate::Analytics;
 use crate::domain::Point;
 use crate::error::Error;

@@ -65,10 +65,14 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
 /// The version that a write is about: `If-Match: "3"`.
 pub(super) fn version(headers: &HeaderMap) -> Result<i64> {
     let tag = headers.get(header::IF_MATCH).ok_or(Error::NoVersion)?;
-    let number = tag
-        .to_str()
-        .ok()
-        .and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    let tag = tag.to_str().unwrap_or_default();
+    let is_tag = tag == "*" || (tag.len() > 1 && tag.trim_start_matches("W/").starts_with('"') && tag.ends_with('"'));
+    if !is_tag {
+        let text = "found an If-Match that is no entity tag, expected one such as \"3\"";
+        return Err(Error::Invalid(text.to_owned()));
+    }
+    // A weak tag never matches here (RFC 9110), and `*` would lose what others changed.
+    let number = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
     number.ok_or(Error::Stale)
 }
 
@@ -90,7 +94,8 @@ mod tests {
             version(&headers)
         };
         assert_eq!(with("\"3\"").unwrap(), 3);
-        for other in ["3", "W/\"3\"", "*", "\"x\""] {
+        assert!(matches!(with("3"), Err(Error::Invalid(_))));
+        for other in ["W/\"3\"", "*", "\"x\""] {
             assert!(matches!(with(other), Err(Error::Stale)), "{other}");
         }
         assert!(matches!(version(&HeaderMap::new()), Err(Error::NoVersion)));

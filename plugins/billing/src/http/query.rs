@@ -18,7 +18,7 @@ pub(super) struct Pages {
     #[param(minimum = 1, maximum = 200)]
     page_size: Option<u32>,
     /// `next_page_token` of the page before.
-    #[param(format = "uuid")]
+    #[param(pattern = "^([0-9a-fA-F-]{36})?$")]
     page_token: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct SubscriptionQuery {
     #[param(minimum = 1, maximum = 200)]
     page_size: Option<u32>,
     /// `next_page_token` of the page before.
-    #[param(format = "uuid")]
+    #[param(pattern = "^([0-9a-fA-F-]{36})?$")]
     page_token: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct InvoiceQuery {
     #[param(minimum = 1, maximum = 200)]
     page_size: Option<u32>,
     /// `next_page_token` of the page before.
-    #[param(format = "uuid")]
+    #[param(pattern = "^([0-9a-fA-F-]{36})?$")]
     page_token: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct EntryQuery {
     #[param(minimum = 1, maximum = 200)]
     page_size: Option<u32>,
     /// `next_page_token` of the page before.
-    #[param(format = "uuid")]
+    #[param(pattern = "^([0-9a-fA-F-]{36})?$")]
     page_token: Option<String>,
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn show_draft(State(blog): State<Arc<Blog>>, who: Principal, Pa
 /// Another title gives another slug; of a post that was published, the former one goes on leading there.
 #[utoipa::path(
     put, path = "/drafts/{id}", tag = "drafts", request_body = PostText,
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfChange)
 )]
 pub(super) async fn change_draft(
@@ -92,7 +92,7 @@ pub(super) async fn change_draft(
 /// Deletes a post with its revisions and comments.
 #[utoipa::path(
     delete, path = "/drafts/{id}", tag = "drafts",
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 204, description = "It is gone"), OfAct)
 )]
 pub(super) async fn delete_draft(
@@ -108,7 +108,7 @@ pub(super) async fn delete_draft(
 /// Shows a post to everyone, now.
 #[utoipa::path(
     post, path = "/drafts/{id}/publish", tag = "drafts",
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfAct)
 )]
 pub(super) async fn publish_draft(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>, headers: HeaderMap) -> Result<Tagged> {
@@ -118,7 +118,7 @@ pub(super) async fn publish_draft(blog: State<Arc<Blog>>, who: Principal, id: Pa
 /// Publishes a post at a time.
 #[utoipa::path(
     post, path = "/drafts/{id}/schedule", tag = "drafts", request_body = Schedule,
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfChange)
 )]
 pub(super) async fn schedule_draft(
@@ -140,7 +140,7 @@ pub(super) async fn schedule_draft(
 /// Takes a post back to be a draft.
 #[utoipa::path(
     post, path = "/drafts/{id}/unpublish", tag = "drafts",
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfAct)
 )]
 pub(super) async fn unpublish_draft(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>, headers: HeaderMap) -> Result<Tagged> {
@@ -150,7 +150,7 @@ pub(super) async fn unpublish_draft(blog: State<Arc<Blog>>, who: Principal, id: 
 /// Puts a post away.
 #[utoipa::path(
     post, path = "/drafts/{id}/archive", tag = "drafts",
-    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *")),
+    params(("id" = Uuid, Path, description = "Id of the post"), ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*")),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfAct)
 )]
 pub(super) async fn archive_draft(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>, headers: HeaderMap) -> Result<Tagged> {

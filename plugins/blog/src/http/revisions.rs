@@ -112,7 +112,7 @@ pub(super) async fn show_revision(
     params(
         ("id" = Uuid, Path, description = "Id of the post"),
         ("number" = i64, Path, description = "Number of the revision"),
-        ("If-Match" = String, Header, description = "ETag this is based on, or *"),
+        ("If-Match" = String, Header, description = "ETag this is based on, or *", pattern = r#"^(\*|"[0-9]{1,18}")$"#, example = "*"),
     ),
     responses((status = 200, description = "The post", body = PostWhole, headers(("etag" = String, description = "Its version"))), OfAct)
 )]

@@ -36,6 +36,12 @@ async fn the_best_comes_first_with_a_snippet_of_where_it_was_found() {
     let page: Value = host.get("/blog/search?q=ferry%20left").await.json();
     let snippet = page["items"][0]["snippet"].as_str().unwrap();
     assert!(snippet.contains("<mark>ferry</mark>") && !snippet.contains("<b>"), "{snippet}");
+    let page: Value = host.get("/blog/search?q=ferry").await.json();
+    let snippets = each(&page, "/snippet");
+    assert!(snippets[0].contains("<mark>ferry</mark> to the island"), "{snippets:?}");
+    assert_eq!(snippets[1], "No boats here.", "only its tag says it");
+    let titled: Value = host.get("/blog/search?q=cooking").await.json();
+    assert_eq!(each(&titled, "/snippet"), ["<mark>Cooking</mark>"]);
     let scores: Value = host.get("/blog/search?q=ferry").await.json();
     let scores: Vec<f64> = scores["items"]
         .as_array()
