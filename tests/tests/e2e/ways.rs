@@ -64,7 +64,7 @@ fn write_post(server: &TestServer, who: &Person, title: &str) -> Value {
         let answer = server.send(
             "POST",
             "/blog/posts",
-            &[JSON, ("authorization", &bearer)],
+            &[JSON, ("authorization", bearer.as_str()), ("idempotency-key", title)],
             post.to_string().as_bytes(),
         );
         (answer.status != 403).then_some(answer)
