@@ -164,7 +164,7 @@ fn copy_private(from: &Path, to: &Path) {
         .unwrap_or_else(|error| panic!("cannot copy {} to {}: {error}", from.display(), to.display()));
 }
 
-/// Removes what runs of more than an hour ago left behind.
+/// Removes what processes that have ended, and other runs of more than an hour ago, left behind: each is more than a GiB.
 fn remove_old_runs(parent: &Path) {
     let limit = SystemTime::now() - Duration::from_secs(3600);
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -172,7 +172,10 @@ fn remove_old_runs(parent: &Path) {
             .metadata()
             .and_then(|data| data.modified())
             .is_ok_and(|modified| modified < limit);
-        if old && entry.file_name().to_string_lossy().starts_with("build-") {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix("build-process-");
+        let ended = process.is_some_and(|id| Path::new("/proc/self").exists() && !Path::new("/proc").join(id).exists());
+        if ended || (old && name.starts_with("build-")) {
             // Another process may be removing the same folder.
             let _ = fs::remove_dir_all(entry.path());
         }
