@@ -71,6 +71,7 @@ async fn while_a_payment_hangs_the_invoice_can_neither_be_paid_again_nor_closed(
     // Who looks after what hangs asks again, and writes nothing down that nobody has said.
     host.advance(std::time::Duration::from_secs(3600));
     host.run_job("billing", "settle").await;
+    host.settle_events().await;
     let lines = host.logs().lines();
     let asked = lines.iter().filter(|line| line.contains("a payment hangs")).count();
     assert!(asked >= 2, "asked {asked} times: {lines:?}");

@@ -48,6 +48,7 @@ async fn a_period_is_billed_once_with_what_was_used_in_it() {
 
     assert_eq!(run(&host, &root).await, 0, "a second run finds nothing");
     host.run_job("billing", "invoice-run").await;
+    host.settle_events().await;
     assert_eq!(get(&root, "/invoices").await["total"], 2);
     let told: Vec<InvoiceIssued> = host.events().data("billing.invoice.issued.v1").await;
     assert_eq!(
@@ -129,6 +130,7 @@ async fn what_is_overdue_says_so_until_it_is_paid() {
     // The run of a later day: the host's clock moves, ours does not.
     host.advance(std::time::Duration::from_secs(2 * 86_400));
     host.run_job("billing", "invoice-run").await;
+    host.settle_events().await;
     assert_eq!(get(&root, &path).await["status"], "past_due");
     let invoice = get(&root, "/invoices").await["items"][0].clone();
     super::pay(&host, &root, &invoice, "tok_ok").await;

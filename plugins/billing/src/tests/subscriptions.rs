@@ -78,6 +78,7 @@ async fn a_trial_costs_nothing_and_is_given_once() {
     assert_eq!(over["status"], "trialing");
     host.advance(std::time::Duration::from_secs(5 * 86_400));
     host.run_job("billing", "invoice-run").await;
+    host.settle_events().await;
     assert_eq!(get(&root, &format!("/subscriptions/{}", id(&over))).await["status"], "active");
     all_is_well(&host).await;
 }
