@@ -53,16 +53,18 @@ impl Tenant {
     /// The tenant of a name that comes from a row or from outside.
     ///
     /// # Errors
-    /// [`Problem::bad_request`] for what is no name of a tenant: 1 to 64 lower-case letters, digits and `-`.
+    /// [`Problem::bad_request`] for what is no name of a tenant: 1 to 64 lower-case letters, digits and `-`, not beginning with `-`.
+    /// Names that [`Tenant::of`] has encoded are taken as they are, so that jobs reach their rows.
     pub fn named(name: &str) -> Result<Self, Problem> {
         let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > MAX_LENGTH || name.starts_with('-') || !name.bytes().all(is_known) {
-            return Err(Problem::bad_request(format!(
-                "found tenant {:?}, expected 1 to {MAX_LENGTH} lower-case letters, digits and -",
-                name.chars().take(MAX_LENGTH + 1).collect::<String>()
-            )));
+        let is_plain = !name.is_empty() && name.len() <= MAX_LENGTH && !name.starts_with('-') && name.bytes().all(is_known);
+        if is_plain || is_encoded(name) {
+            return Ok(Self(name.into()));
         }
-        Ok(Self(name.into()))
+        Err(Problem::bad_request(format!(
+            "found tenant {:?}, expected 1 to {MAX_LENGTH} lower-case letters, digits and -",
+            name.chars().take(MAX_LENGTH + 1).collect::<String>()
+        )))
     }
 
     fn or_default(name: &str) -> Self {
@@ -70,7 +72,7 @@ impl Tenant {
             return Self::default();
         }
         // Core modules give no other names; a source of callers outside might. Theirs must be nobody else's: none begins with `-`.
-        Self::named(name).unwrap_or_else(|_| {
+        Self::named(name).ok().filter(|tenant| !is_encoded(&tenant.0)).unwrap_or_else(|| {
             let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
             Self(format!("-{hex}").into())
         })
@@ -104,6 +106,13 @@ impl Tenant {
     fn space(&self) -> String {
         format!("t/{}/", self.0)
     }
+}
+
+/// `-` and the bytes of a name in hex.
+fn is_encoded(name: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    name.strip_prefix('-')
+        .is_some_and(|hex| !hex.is_empty() && hex.len() % 2 == 0 && hex.bytes().all(is_hex))
 }
 
 impl Default for Tenant {
@@ -198,7 +207,7 @@ mod tests {
 
     #[test]
     fn names_of_tenants_cannot_leave_their_space() {
-        for name in ["a/b", "", "A", "ä", "..", "a b", "-61", &"x".repeat(65)] {
+        for name in ["a/b", "", "A", "ä", "..", "a b", "-a", "-6g", "-", &"x".repeat(65)] {
             assert!(Tenant::named(name).is_err(), "{name}");
         }
         assert_eq!(
@@ -207,5 +216,11 @@ mod tests {
         );
         assert_eq!(Tenant::or_default(""), Tenant::default());
         assert_eq!(Tenant::or_default("a/b").as_str(), "-612f62");
+        assert!(Tenant::named("-612f62").is_ok(), "a job reads it from a row");
+        assert_eq!(
+            Tenant::or_default("-61").as_str(),
+            "-2d3631",
+            "a caller cannot be in somebody else's"
+        );
     }
 }
