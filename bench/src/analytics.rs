@@ -196,7 +196,11 @@ async fn counted(host: &TestHost, metric: &str) -> Result<i64> {
         return Ok(0);
     }
     ensure!(answer.status == 200, "found {}: {}", answer.status, answer.text());
-    answer.json::<Json>()["count"].as_i64().context("an answer without a count")
+    answer
+        .json::<Json>()
+        .get("count")
+        .and_then(Json::as_i64)
+        .context("an answer without a count")
 }
 
 /// As a program sends them.

@@ -96,11 +96,12 @@ pub(super) fn plain(template: &str) -> String {
 
 /// A route of which nothing is known but that it is there.
 fn unknown(method: &str) -> Value {
-    let mut operation = json!({ "responses": { "default": { "description": "Not described by the module" } } });
+    let responses = json!({ "default": { "description": "Not described by the module" } });
     if matches!(method, "POST" | "PUT" | "PATCH") {
-        operation["requestBody"] = json!({ "required": false, "content": { "*/*": {} } });
+        json!({ "responses": responses, "requestBody": { "required": false, "content": { "*/*": {} } } })
+    } else {
+        json!({ "responses": responses })
     }
-    operation
 }
 
 /// Adds what the host knows.

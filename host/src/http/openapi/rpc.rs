@@ -25,9 +25,7 @@ pub(super) fn operation(method: &MethodDescriptor, schemas: &mut Map<String, Val
             }
         }
     });
-    if let Some(text) = comment(method.parent_file().file_descriptor_proto(), method.path()) {
-        operation["description"] = text.into();
-    }
+    describe(&mut operation, comment(method.parent_file().file_descriptor_proto(), method.path()));
     Some(operation)
 }
 
@@ -45,9 +43,7 @@ fn message(of: &MessageDescriptor, schemas: &mut Map<String, Value>) -> Value {
             .map(|field| (field.json_name().to_owned(), property(&field, schemas)))
             .collect();
         let mut schema = json!({ "type": "object", "properties": properties });
-        if let Some(text) = comment(of.parent_file().file_descriptor_proto(), of.path()) {
-            schema["description"] = text.into();
-        }
+        describe(&mut schema, comment(of.parent_file().file_descriptor_proto(), of.path()));
         schemas.insert(name.clone(), schema);
     }
     json!({ "$ref": format!("#/components/schemas/{name}") })
@@ -66,11 +62,8 @@ fn property(field: &FieldDescriptor, schemas: &mut Map<String, Value>) -> Value 
         Cardinality::Repeated => json!({ "type": "array", "items": one }),
         _ => one,
     };
-    let text = comment(field.parent_file().file_descriptor_proto(), field.path());
-    if let (Some(text), Some(fields)) = (text, schema.as_object_mut()) {
-        // In 3.1 a reference may have a description beside it.
-        fields.insert("description".to_owned(), text.into());
-    }
+    // In 3.1 a reference may have a description beside it.
+    describe(&mut schema, comment(field.parent_file().file_descriptor_proto(), field.path()));
     schema
 }
 
@@ -113,6 +106,12 @@ fn well_known(name: &str) -> Option<Value> {
         "google.protobuf.DoubleValue" | "google.protobuf.FloatValue" => json!({ "type": ["number", "string"] }),
         _ => return None,
     })
+}
+
+fn describe(what: &mut Value, text: Option<String>) {
+    if let (Some(text), Some(fields)) = (text, what.as_object_mut()) {
+        fields.insert("description".to_owned(), text.into());
+    }
 }
 
 /// What stands above a definition in the `.proto` file, where the descriptor set kept it.
