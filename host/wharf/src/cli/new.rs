@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(made.folder, clone.path().join("plugins/my-blog"));
         let cargo = fs::read_to_string(made.folder.join("Cargo.toml")).unwrap();
         assert!(
-            cargo.contains("name = \"my-blog\"") && cargo.contains("wharf-sdk.workspace = true"),
+            cargo.contains("name = \"my-blog\"") && cargo.contains("wharf-sdk = { workspace = true,"),
             "{cargo}"
         );
         let source = fs::read_to_string(made.folder.join("src/lib.rs")).unwrap();
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn the_template_is_a_sound_manifest_and_schema() {
         let (_, manifest) = FILES.first().unwrap();
-        let table: toml::Table = toml::from_str(&manifest.replace("__NAME__", "x")).unwrap();
+        let table: toml::Table = toml::from_str(&manifest.replace("starter", "x")).unwrap();
         assert_eq!(table.get("id").and_then(toml::Value::as_str), Some("x"));
         let (_, schema) = FILES.get(1).unwrap();
         assert!(serde_json::from_str::<serde_json::Value>(schema).is_ok());
