@@ -15,6 +15,8 @@ fn with_servers(run: impl FnOnce(&[(&str, &str)])) {
         ("WHARF_DATABASE__URL", database.as_str()),
         ("WHARF_CACHE__URL", cache.as_str()),
         ("WHARF_MASTER_KEY_FILE", file.to_str().unwrap()),
+        // One installation has one issuer of tokens, whatever node they come from.
+        ("WHARF_HTTP__PUBLIC_URL", "http://wharf.test"),
     ]);
 }
 
