@@ -6,6 +6,7 @@
 ## make test-servers  the tests that need installed programs; installs what is missing and says so
 ## make check         format, lints, docs, dependencies, and the repository's own rules
 ## make bench         the measurements, each with its command
+## make bench-servers the measurements that need servers, which it starts
 ## make bench-load    a million requests while a module is reloaded 200 times
 ## make proto         write the generated code of all .proto files again
 ## make help          this list
@@ -22,7 +23,7 @@ DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)
 
-.PHONY: help run build plugins test test-servers check fmt clippy doc deny tidy bench bench-load proto
+.PHONY: help run build plugins test test-servers check fmt clippy doc deny tidy bench bench-build bench-servers bench-load proto
 
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
@@ -76,11 +77,18 @@ tidy:
 	$(CARGO) test --workspace --test tidy
 
 # Host and modules in one command, with one profile: what is compared must be built alike.
-bench:
-	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics
-	$(CARGO) build --release --manifest-path bench/database/Cargo.toml --target-dir bench/database/target
+bench: bench-build
 	$(TARGET)/release/wharf-bench
 	$(TARGET)/release/wharf-bench database
+
+bench-build:
+	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics
+	$(CARGO) build --release --manifest-path bench/database/Cargo.toml --target-dir bench/database/target
+
+# The parts of it that need servers, with private ones that are started for it.
+bench-servers: bench-build build
+	bash tests/tools.sh $(TOOLS)
+	for part in database events starve rabbitmq; do $(TARGET)/debug/with-servers --only postgres,rabbitmq -- $(TARGET)/release/wharf-bench $$part || exit 1; done
 
 bench-load:
 	$(CARGO) run --release -p wharf-load -- reload --requests 1000000 --reloads 200

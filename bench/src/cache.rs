@@ -1,6 +1,5 @@
 //! The cache as a module sees it: in the process, and in Redis beside the same client used directly.
 
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use wharf_host::http::body::Body;
 use wharf_host::infra::cache::{RedisCache, RedisCacheConfig};
 use wharf_host::modules::endpoint::Endpoint;
 
+use crate::redis::{self, Redis};
 use crate::report::{Report, Spread};
 use crate::side::{Alone, Rig, call_info};
 
@@ -24,12 +24,6 @@ const IN_PROCESS: u32 = 1_000_000;
 const OVER_A_SOCKET: u32 = 20_000;
 const ROUNDS: usize = 7;
 const TIMEOUT: Duration = Duration::from_millis(250);
-
-/// A server of this program alone.
-struct Redis {
-    child: Child,
-    port: u16,
-}
 
 /// The clock runs in the module, around its calls.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
@@ -51,9 +45,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     match Redis::start() {
         Ok(redis) => beside_fred(report, &redis),
         Err(why) => {
-            report.hole(&format!(
-                "redis-server: {why}; install it (`apt-get install redis-server`) and run this again"
-            ));
+            report.hole(&format!("redis-server: {why}; {}", redis::HOW));
             Ok(())
         }
     }
@@ -132,41 +124,4 @@ async fn gets(pool: &Pool) -> Result<f64> {
         anyhow::ensure!(value.is_some_and(|value| value.len() == 100), "the value is gone");
     }
     Ok(began.elapsed().as_nanos() as f64 / f64::from(OVER_A_SOCKET))
-}
-
-impl Redis {
-    fn start() -> Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .stdout(Stdio::null())
-            .spawn()?;
-        let redis = Self { child, port };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            anyhow::ensure!(Instant::now() < deadline, "it did not start within 10 s");
-            std::thread::yield_now();
-        }
-        Ok(redis)
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use wharf_testing::TestHost;
+use tokio::runtime::Runtime;
+use wharf_testing::{Builder, TestHost};
+
+use crate::events;
+use crate::side::library;
 
 /// Case, how often in one measurement, and the bar.
 const CASES: [(&str, u32, f64); 5] = [
@@ -68,24 +72,33 @@ impl Drop for Direct {
     }
 }
 
-/// Runs all cases on the embedded database, and prints one line each.
+/// Runs all cases on the embedded database, and on PostgreSQL where there is one; prints one line each.
 pub(crate) fn run() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     let folder = tempfile::tempdir()?;
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("direct.sqlite").display());
-    let mut direct = Direct::start(&url)?;
-    let library = root().join("target/release").join(format!(
-        "{}bench_database{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    ));
-    let host = runtime.block_on(TestHost::builder().library(library).start());
+    println!("$ wharf-bench database    (SQLite, medians of {PAIRS} measurements of each side in turn)");
+    on(&runtime, &url, TestHost::builder())?;
+    let Ok(url) = std::env::var(events::POSTGRES) else {
+        println!(
+            "PostgreSQL: not measured: {} is not set; run this with `with-servers --only postgres`",
+            events::POSTGRES
+        );
+        return Ok(());
+    };
+    println!("$ with-servers --only postgres -- wharf-bench database    (PostgreSQL over TCP on this machine)");
+    let spaces = runtime.block_on(async { events::postgres(&url) })?;
+    on(&runtime, &url, TestHost::builder().databases(spaces))
+}
+
+fn on(runtime: &Runtime, url: &str, builder: Builder) -> Result<()> {
+    let mut direct = Direct::start(url)?;
+    let host = runtime.block_on(builder.library(library("bench_database")?).log("warn").start());
     let get = |path: String| runtime.block_on(host.get(&path)).text();
     let filled = get("/bench-database/fill".to_owned());
     if filled != "filled" {
         bail!("the module could not fill its table: {filled}");
     }
-    println!("$ wharf-bench database    (SQLite, medians of {PAIRS} measurements of each side in turn)");
     println!("{:<18} {:>12} {:>12} {:>7} {:>7}", "case", "direct ns", "module ns", "ratio", "bar");
     for (case, count, bar) in CASES {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());

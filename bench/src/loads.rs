@@ -155,7 +155,7 @@ fn check(file: &Path, context: &VerifyContext) -> Result<Checked> {
 }
 
 fn context() -> VerifyContext {
-    let services = ["channel", "config", "errors", "health", "log", "metrics", "runtime"];
+    let services = ["cache", "channel", "config", "errors", "health", "log", "metrics", "runtime"];
     VerifyContext {
         place: PlaceRules::default(),
         trust: Arc::new(TrustPolicy {

@@ -11,29 +11,38 @@ mod calls;
 mod case;
 mod channel;
 mod database;
+mod events;
 mod inprocess;
 mod load;
 mod loads;
 mod network;
 mod pipeline;
+mod rabbit;
+mod rate;
+mod redis;
 mod report;
 mod side;
+mod starve;
 
 use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 14] = [
     "callgrind",
     "inprocess",
     "calls",
     "channel",
     "cache",
     "pipeline",
+    "rate",
     "network",
     "loads",
     "authz",
     "analytics",
+    "events",
+    "rabbitmq",
+    "starve",
 ];
 
 fn main() -> Result<()> {
@@ -60,6 +69,10 @@ fn main() -> Result<()> {
         ["authz"] => authz::run(&mut report)?,
         ["cache"] => cache::run(&mut report)?,
         ["pipeline"] => pipeline::run(&mut report)?,
+        ["events"] => events::run(&mut report)?,
+        ["starve"] => starve::run(&mut report)?,
+        ["rabbitmq"] => rabbit::run(&mut report)?,
+        ["rate"] => rate::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["database"] => database::run()?,
         ["loads"] => loads::run(&mut report)?,

@@ -15,6 +15,7 @@ use wharf_host::host::{Host, HostParts};
 use wharf_host::modules::control::ControlError;
 use wharf_host::modules::supervisor::SupervisorError;
 use wharf_host::ports::clock::MovableClock;
+use wharf_host::ports::database::Databases;
 use wharf_host::ports::mail::MemoryMailer;
 use wharf_host::ports::secrets::{MemorySecrets, SecretBytes, Secrets};
 use wharf_host::ports::state::MemoryState;
@@ -162,6 +163,12 @@ impl Builder {
     pub fn beside(mut self, host: &TestHost, name: &str) -> Self {
         self.shared = host.shared().clone();
         name.clone_into(&mut self.config.node.name);
+        self
+    }
+
+    /// Keeps what modules write in these databases, and not in passing files.
+    pub fn databases(mut self, databases: Arc<dyn Databases>) -> Self {
+        self.shared.backends.databases = databases;
         self
     }
 

@@ -6,6 +6,7 @@
 mod cursor;
 mod engine;
 mod executor;
+mod finish;
 mod holdings;
 mod limits;
 mod moment;

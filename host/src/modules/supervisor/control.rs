@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::slot::running_among;
 use super::{Scope, Supervisor};
 use crate::domain::finding::Finding;
 use crate::domain::status::{Desired, HostStatus, ModuleStatus, State};
@@ -61,6 +62,7 @@ impl Supervisor {
     #[must_use]
     pub fn host_status(&self) -> HostStatus {
         let slots: Vec<_> = self.slots().values().cloned().collect();
+        let up = running_among(&slots);
         HostStatus {
             node: self.0.shared.node.clone(),
             pid: std::process::id(),
@@ -71,12 +73,8 @@ impl Supervisor {
             generations_loaded: open::generations_loaded(),
             thread_keys_left: open::thread_keys_after_load(),
             private_bytes: os::anonymous_bytes().unwrap_or(0),
-            modules: slots.iter().map(|slot| slot.status(|id| self.is_down(id))).collect(),
+            modules: slots.iter().map(|slot| slot.status(&up)).collect(),
         }
-    }
-
-    fn is_down(&self, id: &str) -> bool {
-        !self.slots().get(id).is_some_and(|slot| slot.state() == State::Running)
     }
 
     /// Status of one module.
@@ -84,8 +82,9 @@ impl Supervisor {
     /// # Errors
     /// `module.unknown`
     pub fn module_status(&self, id: &str) -> Result<ModuleStatus, ControlError> {
-        let slot = self.slots().get(id).cloned();
-        slot.map(|slot| slot.status(|id| self.is_down(id))).ok_or_else(|| self.unknown(id))
+        let slots: Vec<_> = self.slots().values().cloned().collect();
+        let slot = slots.iter().find(|slot| slot.id == id).ok_or_else(|| self.unknown(id))?;
+        Ok(slot.status(&running_among(&slots)))
     }
 
     fn unknown(&self, id: &str) -> ControlError {

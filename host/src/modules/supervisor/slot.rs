@@ -1,6 +1,6 @@
 //! What is kept for each module, whether it runs or not.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -248,8 +248,9 @@ impl Slot {
         }
     }
 
-    /// Everything there is to say. `down` tells which of the required modules do not run.
-    pub(super) fn status(&self, down: impl Fn(&str) -> bool) -> ModuleStatus {
+    /// Everything there is to say. `up` are the modules that run: given and not asked for, since whoever asks another slot
+    /// while holding this one waits for somebody who may wait for this one.
+    pub(super) fn status(&self, up: &BTreeSet<String>) -> ModuleStatus {
         let life = self.life();
         let about = life.about.clone();
         let running = life.running.clone();
@@ -282,7 +283,7 @@ impl Slot {
                 .and(about.as_ref())
                 .and_then(|about| about.prefix.clone()),
             grpc_services: about.as_ref().map(|about| about.grpc_services.clone()).unwrap_or_default(),
-            degraded: requires.iter().filter(|id| down(id)).cloned().collect(),
+            degraded: requires.iter().filter(|id| !up.contains(*id)).cloned().collect(),
             requires,
             asks: about.as_ref().map(|about| about.asks.clone()).unwrap_or_default(),
             health: life.health.to_owned(),
@@ -295,6 +296,15 @@ impl Slot {
             messages,
         }
     }
+}
+
+/// The modules among these that run.
+pub(super) fn running_among(slots: &[Arc<Slot>]) -> BTreeSet<String> {
+    slots
+        .iter()
+        .filter(|slot| slot.state() == State::Running)
+        .map(|slot| slot.id.clone())
+        .collect()
 }
 
 fn push(life: &mut Life, level: &str, text: String) {

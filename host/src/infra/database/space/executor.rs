@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use wharf_plugin_api::sql::{Done, Rows, Statement};
 
 use super::cursor::{Cursor, Owner};
 use super::engine::{Answer, Engine, Lane, Op, Plan};
+use super::finish::Finish;
 use super::holdings::{Id, Inner, NEXT};
 use super::limits::Limits;
 use crate::ports::database::{Begin, CursorId, DbError, DbErrorKind, DbFuture, Dialect, On, Space, SpaceStatus, TxId, Usage};
@@ -89,11 +89,7 @@ impl<E: Engine> Executor<E> {
 
     /// Runs to its end also when nobody waits any more: half a commit is no state to leave a connection in.
     fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = Result<T, DbError>> + Send + 'static) -> DbFuture<'_, T> {
-        let work = self.inner.runtime.spawn(work);
-        Box::pin(async move {
-            work.await
-                .unwrap_or_else(|_| Err(DbError::new(DbErrorKind::Unavailable, "the host is stopping")))
-        })
+        Box::pin(Finish::surely(&self.inner.runtime, work))
     }
 }
 
@@ -115,7 +111,6 @@ impl<E: Engine> Space for Executor<E> {
     }
 
     fn begin(&self, begin: Begin) -> DbFuture<'_, TxId> {
-        let (claim, claimed) = oneshot::channel();
         let inner = Arc::clone(&self.inner);
         let work = async move {
             let begun = match begin.within {
@@ -125,17 +120,16 @@ impl<E: Engine> Space for Executor<E> {
             if let Err(error) = &begun {
                 inner.sight.failed(error);
             }
-            // Nobody is there to end it.
-            if let Err(Ok(unclaimed)) = claim.send(begun) {
+            begun
+        };
+        let inner = Arc::clone(&self.inner);
+        // Nobody is there to end it.
+        let undo = move |begun: Result<TxId, DbError>| async move {
+            if let Ok(unclaimed) = begun {
                 inner.rollback(unclaimed).await;
             }
         };
-        Box::pin(async move {
-            self.inner.runtime.spawn(work);
-            claimed
-                .await
-                .unwrap_or_else(|_| Err(DbError::new(DbErrorKind::Unavailable, "the host is stopping")))
-        })
+        Box::pin(Finish::or_undo(&self.inner.runtime, work, undo))
     }
 
     fn commit(&self, tx: TxId) -> DbFuture<'_, ()> {
