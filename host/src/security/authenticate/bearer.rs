@@ -15,7 +15,7 @@ const API_KEY: &str = "wharf_";
 pub(super) enum Bearer<'a> {
     /// No token; other schemes are the business of modules.
     None,
-    /// A signed token.
+    /// A signed token, or something that is none: whoever decodes it says so.
     Token(&'a str),
     /// An API key.
     ApiKey(&'a str),
@@ -45,10 +45,9 @@ pub(super) fn bearer(headers: &HeaderMap) -> Bearer<'_> {
         return Bearer::Malformed(Rejected::TooLong);
     }
     match std::str::from_utf8(token) {
-        Ok(token) if !token.is_empty() && token.bytes().all(is_token) => match token.starts_with(API_KEY) {
-            true => Bearer::ApiKey(token),
-            false => Bearer::Token(token),
-        },
+        Ok(token) if token.starts_with(API_KEY) && token.bytes().all(is_token) => Bearer::ApiKey(token),
+        // Its characters are looked at when it is decoded, which is once for all its requests.
+        Ok(token) if !token.is_empty() && !token.starts_with(API_KEY) => Bearer::Token(token),
         _ => Bearer::Malformed(Rejected::Malformed),
     }
 }
@@ -87,8 +86,9 @@ mod tests {
             (&["bEARER   a.b.c "], Bearer::Token("a.b.c")),
             (&["Bearer wharf_x1"], Bearer::ApiKey("wharf_x1")),
             (&["Bearer"], Bearer::Malformed(Rejected::Malformed)),
-            (&["Bearer a b"], Bearer::Malformed(Rejected::Malformed)),
-            (&["Bearer a\"b"], Bearer::Malformed(Rejected::Malformed)),
+            (&["Bearer a b"], Bearer::Token("a b")),
+            (&["Bearer wharf_a b"], Bearer::Malformed(Rejected::Malformed)),
+            (&["Bearer wharf_a\"b"], Bearer::Malformed(Rejected::Malformed)),
             (&["Bearer a", "Bearer a"], Bearer::Malformed(Rejected::Twice)),
             (&["Basic YTpi", "Bearer a"], Bearer::Malformed(Rejected::Twice)),
         ] {
