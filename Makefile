@@ -82,7 +82,8 @@ bench: bench-build
 	$(TARGET)/release/wharf-bench database
 
 bench-build:
-	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics
+	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics -p blog \
+		-p wharf -p wharf-load -p swap-old -p swap-new
 	$(CARGO) build --release --manifest-path bench/database/Cargo.toml --target-dir bench/database/target
 
 # The parts of it that need servers, with private ones that are started for it.
@@ -90,8 +91,8 @@ bench-servers: bench-build build
 	bash tests/tools.sh $(TOOLS)
 	for part in database events starve rabbitmq; do $(TARGET)/debug/with-servers --only postgres,rabbitmq -- $(TARGET)/release/wharf-bench $$part || exit 1; done
 
-bench-load:
-	$(CARGO) run --release -p wharf-load -- reload --requests 1000000 --reloads 200
+bench-load: bench-build
+	$(TARGET)/release/wharf-load reload --requests 1000000 --reloads 200 --wharf $(TARGET)/release/wharf --libraries $(TARGET)/release
 
 proto:
 	UPDATE=1 $(CARGO) test --workspace --test generated

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result, anyhow};
+use bench_router::grpc::v1::greeter_server::GreeterServer;
+use bench_router::grpc::{Answering, durations};
 use http::Request;
 use http_body_util::BodyExt;
 use wharf_host::domain::route::Lane;
 use wharf_host::http::body::Body;
 use wharf_host::http::problem::{ErrorKind, Problem};
+use wharf_host::http::server::{Listener, Server};
 use wharf_host::modules::endpoint::{CallInfo, Endpoint, Responding};
 use wharf_host::services::Channels;
+use wharf_testing::TestHost;
 
 use crate::report::Report;
-use crate::side::{Rig, call_info};
+use crate::side::{Rig, call_info, library};
 
 const CALLS: usize = 20_000;
 
@@ -42,6 +46,15 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         &format!("unary gRPC call from one module to another, {CALLS} calls one after the other"),
         "wharf-bench channel",
     );
+    let alone = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let alone = alone.block_on(durations(GreeterServer::new(Answering), CALLS))?;
+    let at = |part: usize| alone.get(alone.len() * part / 100).copied().unwrap_or_default();
+    say(
+        report,
+        "tonic's client straight on tonic's server, no host",
+        &format!("{} {}", at(50), at(99)),
+        None,
+    )?;
     let directory = Arc::new(Directory::default());
     let rig = Rig::new(directory.clone())?;
     let callee: Arc<dyn Endpoint> = Arc::new(rig.load("bench_tokio")?);
@@ -64,10 +77,39 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         }
         Ok(body)
     })?;
-    let text = std::str::from_utf8(&body)?;
-    let (middle, tail) = text.trim().split_once(' ').context("the calling module said something else")?;
-    report.figure("in process, p50", middle.parse::<f64>()? / 1e3, "us", Some(5.0), "");
-    report.figure("in process, p99", tail.parse::<f64>()? / 1e3, "us", None, "");
-    report.hole("the same call with channel.mode = \"loopback\": this program starts no listener for it");
+    say(report, "in process", std::str::from_utf8(&body)?, Some(5.0))?;
+    whole(report)
+}
+
+/// The same in a host with its routes and limits, in process and over a socket of its own.
+fn whole(report: &mut Report) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let host = TestHost::builder()
+            .library(library("bench_plain")?)
+            .library(library("bench_tokio")?)
+            .log("warn")
+            .start()
+            .await;
+        let relay = format!("/bench-plain/relay/{CALLS}");
+        say(report, "in a whole host, in process", &host.get(&relay).await.text(), None)?;
+        let server = Server::start(Listener::bind(([127, 0, 0, 1], 0).into())?, Arc::new(host.host().gateway()), None);
+        host.host().use_loopback(server.address());
+        say(
+            report,
+            "in a whole host, channel.mode = \"loopback\"",
+            &host.get(&relay).await.text(),
+            None,
+        )
+    })
+}
+
+fn say(report: &mut Report, name: &str, text: &str, bar: Option<f64>) -> Result<()> {
+    let (middle, tail) = text
+        .trim()
+        .split_once(' ')
+        .with_context(|| format!("the calling module said {text:?}"))?;
+    report.figure(&format!("{name}, p50"), middle.parse::<f64>()? / 1e3, "us", bar, "");
+    report.figure(&format!("{name}, p99"), tail.parse::<f64>()? / 1e3, "us", None, "");
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use wharf_host::domain::graph::{Node, Standing, resolve};
+use wharf_host::modules::control::Control as _;
 use wharf_host::modules::inspect::InspectRules;
 use wharf_host::modules::instance::Instance;
 use wharf_host::modules::open::{Opening, open};
@@ -19,6 +20,7 @@ use wharf_host::modules::place::{Folder, PlaceRules, PrivateFolder};
 use wharf_host::modules::standing::Limits;
 use wharf_host::modules::trust::{TrustMode, TrustPolicy};
 use wharf_host::modules::verify::{Candidate, Checked, VerifyContext};
+use wharf_testing::TestHost;
 
 use crate::report::Report;
 use crate::side::{Alone, Rig, library};
@@ -26,6 +28,9 @@ use crate::side::{Alone, Rig, library};
 const LOADS: usize = 200;
 /// Of the files with line tables: a process has about a thousand thread keys, and each generation takes one.
 const FEW_LOADS: usize = 40;
+
+/// In a whole host.
+const RELOADS: usize = 50;
 
 /// What was timed, in milliseconds, one value a load.
 #[derive(Default)]
@@ -61,7 +66,43 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
             measure(&file, home.path(), loads, bar.filter(|_| is_stripped), report)?;
         }
     }
+    for name in ["hello_module", "blog"] {
+        reloads(name, report)?;
+    }
     Ok(())
+}
+
+/// As an operator asks for it: all stages, migrations, the new instance beside the old, the swap of routes, the end of the old.
+fn reloads(name: &str, report: &mut Report) -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let file = home.path().join(library(name)?.file_name().context("a library has a name")?);
+    std::fs::copy(library(name)?, &file)?;
+    let stripped = Command::new("strip").arg(&file).status().is_ok_and(|status| status.success());
+    let mib = std::fs::metadata(&file)?.len() as f64 / f64::from(1 << 20);
+    let how = if stripped { "stripped" } else { "with line tables" };
+    report.section(
+        &format!("{RELOADS} reloads of {name} in a whole host, {how}: {mib:.1} MiB"),
+        "wharf-bench loads",
+    );
+    let id = name.trim_end_matches("_module");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let host = TestHost::builder().library(&file).log("warn").start().await;
+        let (mut times, mut before) = (Vec::new(), 0);
+        for reload in 0..RELOADS {
+            if reload == 8 {
+                before = anonymous()?;
+            }
+            let started = Instant::now();
+            host.host().reload(id).await.map_err(|refused| anyhow!("{refused}"))?;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        let left = (anonymous()? - before) as f64 / (RELOADS - 8) as f64;
+        report.figure("verify to swap, p50", quantile(&mut times, 0.5), "ms", None, "");
+        report.figure("verify to swap, p99", quantile(&mut times, 0.99), "ms", None, "");
+        report.figure("anonymous memory left by a reload", left, "KiB", None, "/proc/self/smaps_rollup");
+        Ok(())
+    })
 }
 
 fn measure(file: &Path, home: &Path, loads: usize, bar: Option<f64>, report: &mut Report) -> Result<()> {
