@@ -24,8 +24,8 @@ pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, Audit, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Cors, Database, Errors, Events, Frames, Headers, Http, Log, LogFormat,
-    Mail, MailTransport, Management, Node, OnFailure, Otlp, OtlpProtocol, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler, Secrets,
-    Security, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls, Tracing,
+    Mail, MailTransport, Management, Node, OnFailure, Otlp, OtlpProtocol, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler,
+    Secrets, Security, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls, Tracing,
 };
 pub use units::{ByteSize, Network, Period, PublicUrl, Secret};
 

@@ -58,3 +58,50 @@ fn off() -> Problem {
         "set tracing.recent, such as WHARF_TRACING__RECENT=200, and start the host again; `serve --dev` keeps 200",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::ports::traces::SpanKind;
+    use crate::telemetry::Tracer;
+
+    async fn ask(router: &Router, path: &str) -> (u16, serde_json::Value) {
+        let request = Request::get(format!("/admin/v1{path}")).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn traces_are_listed_and_shown_and_a_host_without_says_so() {
+        let recent = Arc::new(RecentTraces::new(4));
+        let tracer = Tracer::new(1.0, vec![recent.clone()]);
+        let span = tracer.span(&tracer.begin(), SpanKind::Server, "GET /x").of("blog", 1);
+        drop(span.with("wharf.request.id", "r-1"));
+        let router = traces_router(Some(recent));
+        let (status, rows) = ask(&router, "/traces?module=blog&limit=1").await;
+        assert_eq!((status, rows.pointer("/0/name")), (200, Some(&"GET /x".into())));
+        assert_eq!(ask(&router, "/traces?module=billing").await.1, serde_json::json!([]));
+        let id = rows.pointer("/0/trace_id").and_then(serde_json::Value::as_str).unwrap();
+        for known in [id, "r-1"] {
+            let (status, tree) = ask(&router, &format!("/traces/{known}")).await;
+            assert_eq!((status, tree.pointer("/spans/0/module")), (200, Some(&"blog".into())), "{known}");
+        }
+        let code = |answer: &serde_json::Value| answer.get("code").cloned();
+        for (path, status, expected) in [("/traces/none", 404, "trace.unknown"), ("/traces?page=1", 400, "request.query")] {
+            let (found, problem) = ask(&router, path).await;
+            assert_eq!((found, code(&problem)), (status, Some(expected.into())), "{path}");
+        }
+        let off = traces_router(None);
+        for path in ["/traces", "/traces/r-1"] {
+            let (found, problem) = ask(&off, path).await;
+            assert_eq!((found, code(&problem)), (409, Some("tracing.off".into())), "{path}");
+        }
+    }
+}

@@ -300,7 +300,10 @@ impl Sending {
 
     /// Below the call that queued it. Who gets it is not in it.
     fn span(&self, item: &Item) -> ActiveSpan {
-        let queued = item.headers.get(TRACEPARENT).and_then(|header| TraceContext::parse(header.as_bytes()));
+        let queued = item
+            .headers
+            .get(TRACEPARENT)
+            .and_then(|header| TraceContext::parse(header.as_bytes()));
         let mut span = match queued {
             Some(queued) => self.tracer.span(&queued, SpanKind::Client, "send mail"),
             None => ActiveSpan::none(),

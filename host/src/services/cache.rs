@@ -152,8 +152,7 @@ impl Cache for Keys {
     }
 
     fn delete(&self, key: RStr<'_>) -> Answer<bool> {
-        self.answer(
-            "cache delete",|| Ok(self.space.delete(check(&key)?)), |_, was| was)
+        self.answer("cache delete", || Ok(self.space.delete(check(&key)?)), |_, was| was)
     }
 
     fn get_many(&self, keys: RSlice<'_, RStr<'_>>) -> Answer<RVec<ROption<FfiBytes>>> {
@@ -189,12 +188,18 @@ impl Cache for Keys {
 
     fn delete_many(&self, keys: RSlice<'_, RStr<'_>>) -> Answer<u64> {
         self.answer(
-            "cache delete",|| Ok(self.space.delete_many(&check_all(keys.as_slice())?)), |_, were| were)
+            "cache delete",
+            || Ok(self.space.delete_many(&check_all(keys.as_slice())?)),
+            |_, were| were,
+        )
     }
 
     fn increment(&self, key: RStr<'_>, by: i64, ttl_ms: u64) -> Answer<i64> {
         self.answer(
-            "cache increment",|| Ok(self.space.increment(check(&key)?, by, ttl(ttl_ms)?)), |_, count| count)
+            "cache increment",
+            || Ok(self.space.increment(check(&key)?, by, ttl(ttl_ms)?)),
+            |_, count| count,
+        )
     }
 
     fn compare_and_set(&self, key: RStr<'_>, expected: ROption<RSlice<'_, u8>>, new: ROption<RSlice<'_, u8>>, ttl_ms: u64) -> Answer<bool> {
@@ -210,7 +215,10 @@ impl Cache for Keys {
 
     fn touch(&self, key: RStr<'_>, ttl_ms: u64) -> Answer<bool> {
         self.answer(
-            "cache touch",|| Ok(self.space.touch(check(&key)?, ttl(ttl_ms)?)), |_, is_there| is_there)
+            "cache touch",
+            || Ok(self.space.touch(check(&key)?, ttl(ttl_ms)?)),
+            |_, is_there| is_there,
+        )
     }
 
     fn ttl(&self, key: RStr<'_>) -> Answer<i64> {
@@ -265,7 +273,10 @@ impl Cache for Keys {
 
     fn unlock(&self, name: RStr<'_>, token: LockToken) -> Answer<bool> {
         self.answer(
-            "cache unlock",|| Ok(self.space.unlock(check(&name)?, port_token(token))), |_, was_held| was_held)
+            "cache unlock",
+            || Ok(self.space.unlock(check(&name)?, port_token(token))),
+            |_, was_held| was_held,
+        )
     }
 
     fn unlock_soon(&self, name: RStr<'_>, token: LockToken) {

@@ -132,10 +132,13 @@ impl Service {
         if !span.is_recorded() {
             return span;
         }
-        span.set("db.system.name", match holding.space.dialect() {
-            Dialect::Sqlite => "sqlite",
-            Dialect::Postgres => "postgresql",
-        });
+        span.set(
+            "db.system.name",
+            match holding.space.dialect() {
+                Dialect::Sqlite => "sqlite",
+                Dialect::Postgres => "postgresql",
+            },
+        );
         let sql = match request {
             Request::Query(_, statement) | Request::Execute(_, statement) | Request::Open(_, statement) => &statement.sql,
             Request::ExecuteRaw(_, sql) => sql,

@@ -94,7 +94,9 @@ impl Spans {
 
     pub(super) fn remove(&self, id: u64) {
         // Where it goes is told without the lock.
-        let Some(Held { span, mut traced }) = self.lock().remove(&id) else { return };
+        let Some(Held { span, mut traced }) = self.lock().remove(&id) else {
+            return;
+        };
         if traced.is_recorded() {
             for (name, value) in span.fields {
                 traced.set(name, value.to_attribute());

@@ -66,7 +66,13 @@ impl Provider {
             return ActiveSpan::none();
         }
         let who = &self.0.standing.who;
-        let span = self.0.shared.log.tracer().span(&context, kind, name()).of(&who.module, who.instance);
+        let span = self
+            .0
+            .shared
+            .log
+            .tracer()
+            .span(&context, kind, name())
+            .of(&who.module, who.instance);
         if let Some(context) = span.context() {
             info.set_context(context);
         }

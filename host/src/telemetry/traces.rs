@@ -145,10 +145,7 @@ impl fmt::Debug for Tracer {
 
 /// Whether a trace is recorded, by its last eight bytes: hosts with the same share decide alike.
 fn is_in_share(low: u64, share: f64) -> bool {
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a share needs no more than the 53 bits of a float"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "a share needs no more than the 53 bits of a float")]
     let place = (low >> 1) as f64 / (u64::MAX >> 1) as f64;
     share >= 1.0 || place < share
 }

@@ -25,3 +25,5 @@ mod nodes;
 mod one_image;
 #[path = "test_host/orders.rs"]
 mod orders;
+#[path = "test_host/traces.rs"]
+mod traces;

@@ -132,7 +132,10 @@ impl RecentTraces {
             ids.into_iter().any(|known| known.to_string() == id)
         };
         let newest = kept.order.iter().rev().filter_map(|id| Some((id, kept.traces.get(id)?)));
-        newest.into_iter().find(|(_, trace)| of_request(trace)).map(|(id, trace)| trace.tree(id))
+        newest
+            .into_iter()
+            .find(|(_, trace)| of_request(trace))
+            .map(|(id, trace)| trace.tree(id))
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

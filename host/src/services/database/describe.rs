@@ -46,7 +46,11 @@ fn table(operation: &str, words: &[&str]) -> Option<String> {
     };
     let at = words.iter().position(|word| word.eq_ignore_ascii_case(before))?;
     let name = words.get(at + 1)?;
-    let name: String = name.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).take(100).collect();
+    let name: String = name
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+        .take(100)
+        .collect();
     Some(name).filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("select"))
 }
 
@@ -129,7 +133,9 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 fn number(text: &str) -> usize {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     let mut length = text.find(|c: char| !is_part(c)).unwrap_or(text.len());
-    let ends_in_exponent = text.get(..length).is_some_and(|number| number.ends_with(['e', 'E']) && !number.starts_with("0x"));
+    let ends_in_exponent = text
+        .get(..length)
+        .is_some_and(|number| number.ends_with(['e', 'E']) && !number.starts_with("0x"));
     if ends_in_exponent && text.get(length..).is_some_and(|rest| rest.starts_with(['+', '-'])) {
         length += 1 + digits(text.get(length + 1..).unwrap_or_default());
     }
@@ -147,7 +153,10 @@ fn ends_in_word(text: &str) -> bool {
 
 /// Whether the last letter stands alone.
 fn is_prefix(text: &str) -> bool {
-    let before = text.char_indices().next_back().map_or("", |(at, _)| text.get(..at).unwrap_or_default());
+    let before = text
+        .char_indices()
+        .next_back()
+        .map_or("", |(at, _)| text.get(..at).unwrap_or_default());
     !ends_in_word(before)
 }
 

@@ -139,7 +139,13 @@ async fn steps_are_below_the_span_that_the_thread_is_in() {
     });
     Around::new(&tracer, root, later).await;
     assert!(!step("outside").is_recorded());
-    let parents: Vec<(String, Option<SpanId>)> = kept.0.lock().unwrap().iter().map(|span| (span.name.to_string(), span.parent)).collect();
+    let parents: Vec<(String, Option<SpanId>)> = kept
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|span| (span.name.to_string(), span.parent))
+        .collect();
     let expected = [("inside", 1), ("deeper", 2), ("back", 1), ("later", 1)];
     assert_eq!(parents, expected.map(|(name, parent)| (name.to_owned(), Some([parent; 8]))));
 }

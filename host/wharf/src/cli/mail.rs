@@ -40,7 +40,10 @@ pub(crate) enum MailCommand {
 pub(super) async fn run(context: &Context, command: &MailCommand) -> Result<Exit, Failure> {
     match command {
         MailCommand::List { module, state, limit } => {
-            let state = state.as_ref().map(|state| format!("&state={}", render::in_query(state))).unwrap_or_default();
+            let state = state
+                .as_ref()
+                .map(|state| format!("&state={}", render::in_query(state)))
+                .unwrap_or_default();
             let path = format!("/mail?module={}&limit={limit}{state}", render::in_query(module));
             let rows: Vec<MailRow> = context.client()?.get(&path).await?;
             context.emit(&rows, |rows| table(rows));

@@ -14,7 +14,12 @@ const DEEPEST: usize = 64;
 /// Columns of a name with its branches.
 const WIDEST: usize = 72;
 /// Attributes that are shown beside a span.
-const SHOWN: &[&str] = &["wharf.cache.hit", "wharf.attempt", "messaging.consumer.group.name", "http.response.status_code"];
+const SHOWN: &[&str] = &[
+    "wharf.cache.hit",
+    "wharf.attempt",
+    "messaging.consumer.group.name",
+    "http.response.status_code",
+];
 
 /// What to do with traces.
 #[derive(Clone, Debug, Subcommand)]
@@ -77,7 +82,10 @@ fn draw(tree: &TraceTree, with_attributes: bool) -> String {
     let ids: HashSet<&str> = tree.spans.iter().map(|span| span.span_id.as_str()).collect();
     let mut below: BTreeMap<Option<&str>, Vec<&SpanRow>> = BTreeMap::new();
     for span in &tree.spans {
-        let parent = span.parent.as_deref().filter(|parent| ids.contains(parent) && *parent != span.span_id);
+        let parent = span
+            .parent
+            .as_deref()
+            .filter(|parent| ids.contains(parent) && *parent != span.span_id);
         below.entry(parent).or_default().push(span);
     }
     let mut lines = Vec::new();
@@ -221,7 +229,10 @@ mod tests {
     fn spans_that_are_each_others_parent_do_not_hang_the_drawing() {
         let text = draw(&tree(vec![span("a", Some("a"), "self", None, 0)]), false);
         assert!(text.contains("self"), "{text}");
-        let text = draw(&tree(vec![span("a", Some("b"), "one", None, 0), span("b", Some("a"), "two", None, 0)]), false);
+        let text = draw(
+            &tree(vec![span("a", Some("b"), "one", None, 0), span("b", Some("a"), "two", None, 0)]),
+            false,
+        );
         assert!(!text.contains("one"), "{text}");
     }
 }

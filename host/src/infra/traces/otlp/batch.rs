@@ -81,11 +81,8 @@ impl Batcher {
                 }
             }
             Err(not_sent) => {
-                match not_sent.may_try_again {
-                    true => &self.unreachable,
-                    false => &self.refused,
-                }
-                .increment(count);
+                let lost = if not_sent.may_try_again { &self.unreachable } else { &self.refused };
+                lost.increment(count);
                 // Once, not for each batch.
                 if !std::mem::replace(is_failing, true) {
                     tracing::warn!(

@@ -60,7 +60,11 @@ impl Origin {
 }
 
 fn encode(span: &FinishedSpan) -> Span {
-    let mut attributes: Vec<KeyValue> = span.attributes.iter().map(|(name, value)| pair(name, encode_value(value))).collect();
+    let mut attributes: Vec<KeyValue> = span
+        .attributes
+        .iter()
+        .map(|(name, value)| pair(name, encode_value(value)))
+        .collect();
     if let Some(module) = &span.module {
         attributes.push(pair("wharf.module", Value::StringValue(module.clone())));
         attributes.push(pair(

@@ -9,11 +9,11 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
 
 use super::*;
 use crate::ports::traces::{SpanKind, SpanStatus};
@@ -60,7 +60,9 @@ async fn collector(statuses: &'static [u16], rejected: i64) -> (String, Got) {
             let turn = asked.fetch_add(1, Ordering::SeqCst) as usize;
             let status = StatusCode::from_u16(statuses[turn.min(statuses.len() - 1)]).unwrap();
             if status == StatusCode::OK {
-                got.lock().unwrap().push((headers, ExportTraceServiceRequest::decode(body).unwrap()));
+                got.lock()
+                    .unwrap()
+                    .push((headers, ExportTraceServiceRequest::decode(body).unwrap()));
             }
             let partial_success = Some(ExportTracePartialSuccess {
                 rejected_spans: rejected,
@@ -94,7 +96,10 @@ async fn spans_come_as_protobuf_over_http_with_the_header_fields() {
     assert_eq!(headers["authorization"], "Bearer canary");
     assert_eq!(headers["content-type"], "application/x-protobuf");
     let resource = format!("{:?}", request.resource_spans[0].resource);
-    assert!(resource.contains("harbour") && resource.contains("service.instance.id"), "{resource}");
+    assert!(
+        resource.contains("harbour") && resource.contains("service.instance.id"),
+        "{resource}"
+    );
     let scope = &request.resource_spans[0].scope_spans[0];
     assert_eq!(scope.scope.as_ref().unwrap().name, "blog");
     let names: Vec<&str> = scope.spans.iter().map(|span| span.name.as_str()).collect();
@@ -108,6 +113,51 @@ async fn spans_come_as_protobuf_over_http_with_the_header_fields() {
     assert_eq!((first.kind, first.status.as_ref().unwrap().message.as_str()), (3, "busy"));
     assert!(format!("{:?}", first.attributes).contains("wharf.module.instance"));
     assert_eq!(counted(&metrics, "wharf_traces_sent_total"), 2);
+}
+
+/// Answers its first request with UNAVAILABLE, which may be tried again.
+#[derive(Clone, Default)]
+struct OverGrpc(Arc<Mutex<Vec<(String, ExportTraceServiceRequest)>>>, Arc<AtomicU32>);
+
+#[tonic::async_trait]
+impl TraceService for OverGrpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(tonic::Status::unavailable("canary"));
+        }
+        let token = request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned();
+        self.0.lock().unwrap().push((token, request.into_inner()));
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tokio::test]
+async fn spans_come_over_grpc_and_a_batch_is_sent_again_until_it_is_taken() {
+    let collector = OverGrpc::default();
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", incoming.local_addr().unwrap());
+    let service = TraceServiceServer::new(collector.clone());
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(incoming),
+    );
+    let metrics = Metrics::new().unwrap();
+    let sink = OtlpSink::start(config(&url, OtlpWay::Grpc), &metrics).unwrap();
+    // More than a batch.
+    for _ in 0..6 {
+        sink.take(&span("one"));
+    }
+    sink.flush().await;
+    let got = collector.0.lock().unwrap();
+    assert!(got.iter().all(|(token, _)| token == "Bearer canary"));
+    let count = |request: &ExportTraceServiceRequest| request.resource_spans[0].scope_spans[0].spans.len();
+    assert_eq!(got.iter().map(|(_, request)| count(request)).sum::<usize>(), 6);
+    assert_eq!(counted(&metrics, "wharf_traces_sent_total"), 6);
+    assert!(!metrics.render().contains("wharf_traces_dropped_total{reason=\"queue\"} 1"));
 }
 
 #[tokio::test]
