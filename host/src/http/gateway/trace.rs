@@ -6,8 +6,9 @@ use std::pin::Pin;
 use http::{HeaderMap, Method, Response};
 
 use super::Gateway;
+use crate::domain::route::Lane;
 use crate::http::body::Body;
-use crate::http::outbound::{CLIENT_LEFT, Served};
+use crate::http::outbound::Served;
 use crate::http::problem::{GRPC_STATUS, grpc_name};
 use crate::http::request_id::random_u64;
 use crate::modules::endpoint::CallInfo;
@@ -85,9 +86,10 @@ pub(crate) fn describe(span: &mut ActiveSpan, served: &Served<'_>) {
         return;
     }
     let method = known(served.method);
-    span.rename(match served.route {
-        Some(route) => format!("{method} {route}"),
-        None => method.to_owned(),
+    span.rename(match (served.lane, served.route) {
+        (Lane::Grpc, Some(route)) => route.trim_start_matches('/').to_owned(),
+        (Lane::Http, Some(route)) => format!("{method} {route}"),
+        (_, None) => method.to_owned(),
     });
     span.set("http.request.method", method);
     span.set("http.response.status_code", i64::from(served.status));
@@ -102,13 +104,17 @@ pub(crate) fn describe(span: &mut ActiveSpan, served: &Served<'_>) {
         span.set("rpc.system", "grpc");
         span.set("rpc.grpc.status_code", i64::from(code));
     }
-    if let Some(error) = served.error {
-        span.set("error.type", error.row().title);
+    if !served.complete {
+        span.set("wharf.complete", false);
     }
-    let is_broken = !served.complete && served.status != CLIENT_LEFT;
+    let title = served.error.map(|error| error.row().title);
+    if let Some(title) = title {
+        span.set("error.type", title);
+    }
+    // What a client did wrong is no failure of ours; an answer that began well and broke off is.
+    let is_broken = served.status < 400 && title.is_some() && served.grpc_status.is_none();
     if served.status >= 500 || served.grpc_status.is_some_and(is_fault) || is_broken {
-        let title = served.error.map(|error| error.row().title);
-        span.fail(title.unwrap_or(if is_broken { "broken off" } else { "failed" }));
+        span.fail(title.unwrap_or("failed"));
     }
 }
 

@@ -8,6 +8,8 @@ use wharf_host::http::body::Body;
 use wharf_host::ports::traces::{SpanRow, TraceTree};
 use wharf_testing::TestHost;
 
+use crate::library::library;
+
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 async fn host(sample: f64) -> TestHost {
@@ -127,4 +129,48 @@ async fn what_a_caller_does_not_record_is_not_recorded_and_runs_all_the_same() {
     let off = TestHost::builder().module(orders_module::root()).start().await;
     post(&off, "/orders/orders/plain/ada/1", None).await;
     assert!(off.host().traces().is_none());
+}
+
+#[tokio::test]
+async fn cache_and_secrets_are_spans_without_keys_names_and_values() {
+    for builder in [
+        TestHost::builder().module(hoard::root()),
+        TestHost::builder().library(library("hoard")),
+    ] {
+        let builder = builder.secret("hoard", "stripe-key", "canary-value");
+        let host = builder.configure(|config| config.tracing.recent = 20).start().await;
+        for (method, path, body, status) in [
+            (Method::GET, "/hoard/values/canary-key", "", 404),
+            (Method::PUT, "/hoard/values/canary-key", "{\"x\":\"canary\"}", 200),
+            (Method::GET, "/hoard/values/canary-key", "", 200),
+            (Method::GET, "/hoard/secret/stripe-key", "", 200),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("content-type", "application/json");
+            let answer = host.request(request.body(Body::full(body)).unwrap()).await;
+            assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        }
+        let traces = host.host().traces().unwrap();
+        let mut trees: Vec<TraceTree> = traces
+            .list(None, 10)
+            .iter()
+            .map(|row| traces.find(&row.trace_id).unwrap())
+            .collect();
+        trees.reverse();
+        let asked = |tree: &TraceTree| {
+            let of_service = tree.spans.iter().filter(|span| span.kind == "client");
+            of_service
+                .map(|span| (span.name.clone(), span.attributes.get("wharf.cache.hit").cloned()))
+                .collect::<Vec<_>>()
+        };
+        let one = |name: &str, hit: Option<bool>| vec![(name.to_owned(), hit.map(Value::from))];
+        assert_eq!(asked(&trees[0]), one("cache get", Some(false)));
+        assert_eq!(asked(&trees[1]), one("cache set", None));
+        assert_eq!(asked(&trees[2]), one("cache get", Some(true)));
+        assert_eq!(asked(&trees[3]), one("secrets get", None));
+        let all = format!("{trees:?}");
+        assert!(!all.contains("canary") && !all.contains("stripe"), "{all}");
+    }
 }
