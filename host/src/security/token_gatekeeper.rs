@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::authenticate::{Authenticator, Identified, KeyFault, Rejected};
+use super::authenticate::{Asking, Authenticator, Identified, KeyFault, Rejected};
 use super::authorizer::{Authorizer, Decision};
 use super::freshness::{Freshness, Source, Standing};
 use super::gatekeeper::{Admission, Denial, Gatekeeper};

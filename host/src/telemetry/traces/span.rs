@@ -108,10 +108,10 @@ impl ActiveSpan {
         let Some(open) = &mut self.0 else { return };
         let (name, value) = (name.into(), cut(value.into()));
         let attributes = &mut open.span.attributes;
-        match attributes.iter_mut().find(|(known, _)| *known == name) {
-            Some(known) => known.1 = value,
-            None if attributes.len() < MOST => attributes.push((name, value)),
-            None => {}
+        if let Some(known) = attributes.iter_mut().find(|(known, _)| *known == name) {
+            known.1 = value;
+        } else if attributes.len() < MOST {
+            attributes.push((name, value));
         }
     }
 
