@@ -49,6 +49,14 @@ fn draft(server: &TestServer) -> (Person, String, String) {
     (ada, id, format!("{tries:032x}"))
 }
 
+/// Publishes it, in the trace of a caller.
+fn publish(server: &TestServer, author: &Person, post: &str) {
+    let parent = format!("00-{TRACE}-{CALLER}-01");
+    let fields = [JSON, ("if-match", "*"), ("traceparent", parent.as_str())];
+    let published = author.send(server, "POST", &format!("/blog/drafts/{post}/publish"), &fields, b"");
+    assert_eq!(published.status, 200, "{}", published.body);
+}
+
 /// The spans of a trace, as the command line shows them; none as long as there is no such trace.
 fn spans(server: &TestServer, id: &str) -> Option<Vec<Value>> {
     let shown = server.wharf(&["traces", "show", id, "--json"]);
@@ -94,10 +102,7 @@ fn one_request_is_one_tree_over_host_and_modules() {
     let config = "[log]\nformat = \"json\"\n";
     let server = people::host(&["blog", "billing", "analytics"], config, &[]);
     let (ada, post, _) = draft(&server);
-    let parent = format!("00-{TRACE}-{CALLER}-01");
-    let fields = [JSON, ("if-match", "*"), ("traceparent", parent.as_str())];
-    let published = ada.send(&server, "POST", &format!("/blog/drafts/{post}/publish"), &fields, b"");
-    assert_eq!(published.status, 200, "{}", published.body);
+    publish(&server, &ada, &post);
 
     // Deliveries come later, each with statements of its own; the audit log has a record too.
     let wanted = [

@@ -141,21 +141,15 @@ impl Branches<'_, '_> {
 
     fn remarks(&self, span: &SpanRow) -> String {
         let error = span.error.as_ref().map(|error| format!("ERROR {error}"));
-        let attributes = span.attributes.iter();
-        let shown = attributes.filter(|(name, _)| self.with_attributes || SHOWN.contains(&name.as_str()));
-        let shown = shown.map(|(name, value)| match value {
-            serde_json::Value::String(text) => format!("{}={text}", self.short(name)),
-            value => format!("{}={value}", self.short(name)),
+        let shown = span.attributes.iter().filter_map(|(name, value)| {
+            let short = SHOWN.iter().find(|(known, _)| known == name).map(|(_, short)| *short);
+            let name = if self.with_attributes { name.as_str() } else { short? };
+            Some(match value {
+                serde_json::Value::String(text) => format!("{name}={text}"),
+                value => format!("{name}={value}"),
+            })
         });
         error.into_iter().chain(shown).collect::<Vec<_>>().join(" ")
-    }
-
-    /// The last word of a name is enough where there are few.
-    fn short<'n>(&self, name: &'n str) -> &'n str {
-        match name.rsplit_once('.') {
-            Some((_, last)) if !self.with_attributes => last,
-            _ => name,
-        }
     }
 }
 
