@@ -13,12 +13,12 @@ use super::render;
 const DEEPEST: usize = 64;
 /// Columns of a name with its branches.
 const WIDEST: usize = 72;
-/// Attributes that are shown beside a span.
-const SHOWN: &[&str] = &[
-    "wharf.cache.hit",
-    "wharf.attempt",
-    "messaging.consumer.group.name",
-    "http.response.status_code",
+/// Attributes that are always shown beside a span, and what they are called there.
+const SHOWN: &[(&str, &str)] = &[
+    ("wharf.cache.hit", "hit"),
+    ("wharf.attempt", "attempt"),
+    ("messaging.consumer.group.name", "subscription"),
+    ("http.response.status_code", "status"),
 ];
 
 /// What to do with traces.
