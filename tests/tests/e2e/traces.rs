@@ -188,12 +188,13 @@ fn one_request_is_one_tree_over_host_and_modules() {
 fn a_call_from_module_to_module_is_in_the_tree_of_its_caller() {
     for mode in ["in-process", "loopback"] {
         let server = people::host(&["blog"], "", &[("WHARF_CHANNEL__MODE", mode)]);
-        let (_, _, trace) = draft(&server);
+        let (ada, post, _) = draft(&server);
+        publish(&server, &ada, &post);
         let method = "wharf.identity.v1.Credentials/GetAccount";
-        let all = until(SOON, || {
-            spans(&server, &trace).filter(|spans| !named(spans, "identity", method).is_empty())
-        });
-        let all = all.unwrap_or_else(|| panic!("{mode}: {}", server.wharf(&["traces", "show", &trace]).out));
+        // A parent ends after what is below it.
+        let is_whole = |spans: &Vec<Value>| !named(spans, "identity", method).is_empty() && first_spans(spans).len() == 1;
+        let all = until(SOON, || spans(&server, TRACE).filter(is_whole));
+        let all = all.unwrap_or_else(|| panic!("{mode}: {}", server.wharf(&["traces", "show", TRACE]).out));
         let (asked, answered) = (named(&all, "blog", method)[0], named(&all, "identity", method)[0]);
         assert_eq!(
             (text(asked, "kind"), &asked["attributes"]["wharf.callee"]),
