@@ -11,6 +11,7 @@ mod problem;
 mod remote;
 mod router;
 mod socket;
+mod traces;
 mod work;
 
 pub use audit::{AdminAudit, audited};
@@ -20,6 +21,7 @@ pub use problem::Problem;
 pub use remote::{host_permissions, remote_routes};
 pub use router::{AdminParts, LogDirectives, SecuritySource, router};
 pub use socket::{AdminSocket, SocketError, serve_admin};
+pub use traces::traces_router;
 pub use work::{Asked, Changed, ReplayRequest, work_router};
 
 #[cfg(test)]

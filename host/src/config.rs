@@ -24,8 +24,8 @@ pub use explain::Setting;
 pub use layers::{LoadOptions, Override, is_module_id};
 pub use sections::{
     Admin, Audit, BlobStoreKind, Blobs, Cache, Channel, ChannelMode, Cors, Database, Errors, Events, Frames, Headers, Http, Log, LogFormat,
-    Mail, MailTransport, Management, Node, OnFailure, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler, Secrets, Security,
-    Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls,
+    Mail, MailTransport, Management, Node, OnFailure, Otlp, OtlpProtocol, Plugins, Quarantine, RateClass, RateLimits, S3, Scheduler,
+    Secrets, Security, Shutdown, Signals, SmtpProtection, SmtpServer, SpaceDurability, SpaceRoles, Spaces, Tls, Tracing,
 };
 pub use units::{ByteSize, Network, Period, PublicUrl, Secret};
 
@@ -91,6 +91,9 @@ pub struct Config {
     /// Where reports of failures go, beside the log.
     #[serde(default)]
     pub errors: Errors,
+    /// Traces of requests, events and jobs.
+    #[serde(default)]
+    pub tracing: Tracing,
     /// How callers are checked.
     #[serde(default)]
     pub security: Security,
@@ -220,6 +223,7 @@ impl Default for Config {
             signals: Signals::default(),
             secrets: Secrets::default(),
             errors: Errors::default(),
+            tracing: Tracing::default(),
             security: Security::default(),
             rate_limits: RateLimits::default(),
             audit: Audit::default(),

@@ -27,12 +27,13 @@ use crate::modules::standing::Standing;
 use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
 use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
+use crate::ports::traces::{RecentTraces, SpanSink};
 use crate::ports::transport::Transport;
 use crate::security::record::Recorder;
 use crate::security::sources::{Surroundings, Watching};
 use crate::security::{CallTokens, RateLimits, Security, SourceStatus};
 use crate::services::{Backends, ErrorSink, Shared, Spans, Work};
-use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog};
+use crate::telemetry::{LogControl, LogSink, Metrics, ModuleEvent, ModuleLog, Tracer};
 
 /// How often gRPC health is brought up to date.
 const HEALTH_EVERY: Duration = Duration::from_millis(500);
@@ -53,6 +54,8 @@ pub struct HostParts {
     pub linked: Vec<Root_Ref>,
     /// Where reports of failures go beside the log.
     pub error_sinks: Vec<Arc<dyn ErrorSink>>,
+    /// Where spans go, beside the memory that `tracing.recent` asks for.
+    pub span_sinks: Vec<Arc<dyn SpanSink>>,
     /// The outside systems behind the core services.
     pub backends: Backends,
     /// Carries events; without one the databases of the modules do.
@@ -72,6 +75,8 @@ struct Inner {
     routes: Arc<Routes>,
     log: LogControl,
     metrics: Metrics,
+    tracer: Tracer,
+    traces: Option<Arc<RecentTraces>>,
     mesh: Arc<Mesh>,
     backends: Backends,
     security: Security,
@@ -101,16 +106,17 @@ impl Host {
         let recorder = Recorder::new(&parts.config.node.name, mesh.clone(), routes.clone());
         let runtime = tokio::runtime::Handle::current();
         let mut backends = parts.backends;
+        let (tracer, traces) = settings::tracer(&parts.config, parts.span_sinks);
         let work = Work::on(
             &mut backends,
             &parts.config.node.name,
             &parts.metrics,
-            settings::work(&parts.config, parts.transport),
+            settings::work(&parts.config, parts.transport, tracer.clone()),
         );
         let databases = Arc::clone(&backends.databases);
         let shared = Shared {
             node: parts.config.node.name.clone(),
-            log: ModuleLog::new(parts.log.clone(), parts.sink),
+            log: ModuleLog::new(parts.log.clone(), parts.sink).with_tracer(tracer.clone()),
             spans: Arc::new(Spans::default()),
             metrics: parts.metrics.clone(),
             channels: mesh.clone(),
@@ -130,6 +136,8 @@ impl Host {
             routes,
             log: parts.log,
             metrics: parts.metrics,
+            tracer,
+            traces,
             mesh,
             backends,
             security,
@@ -213,6 +221,7 @@ impl Host {
         drop(tokio::time::timeout(left, self.0.recorder.write_denials(true)).await);
         let unclean = self.0.supervisor.shut_down(deadline).await;
         self.0.work.mail.stop(deadline.saturating_duration_since(Instant::now())).await;
+        drop(tokio::time::timeout_at(deadline.into(), self.0.tracer.flush()).await);
         self.0.health.close();
         unclean
     }
@@ -251,6 +260,12 @@ impl Host {
     #[must_use]
     pub fn host_status(&self) -> HostStatus {
         self.0.supervisor.host_status()
+    }
+
+    /// The traces it keeps in memory; none when `tracing.recent` is 0.
+    #[must_use]
+    pub fn traces(&self) -> Option<&Arc<RecentTraces>> {
+        self.0.traces.as_ref()
     }
 
     /// Its events and jobs.

@@ -10,6 +10,7 @@ pub mod mail;
 pub mod rate;
 pub mod secrets;
 pub mod signals;
+pub mod traces;
 
 #[cfg(feature = "redis")]
 pub mod redis;

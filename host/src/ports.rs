@@ -10,4 +10,5 @@ pub mod rate;
 pub mod secrets;
 pub mod signals;
 pub mod state;
+pub mod traces;
 pub mod transport;

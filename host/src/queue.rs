@@ -29,7 +29,7 @@ mod watched;
 pub(crate) mod contract;
 
 pub use backoff::Backoff;
-pub use item::{Attempt, Item, Kind, NewItem, State, Verdict};
+pub use item::{Attempt, Item, Kind, NewItem, State, TRACEPARENT, Verdict};
 pub use lane::{Lane, LaneSettings, Work, WorkFuture};
 pub use look::{Filter, LaneCount};
 pub use queues::Queues;

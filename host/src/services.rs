@@ -23,6 +23,7 @@ mod runtime;
 mod scheduler;
 mod secrets;
 mod spans;
+mod traced;
 mod work;
 
 use std::sync::{Arc, OnceLock};

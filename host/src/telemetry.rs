@@ -4,6 +4,7 @@
 //! process ([`install`]); tests keep several hosts in one process and use the handles.
 
 pub mod module_log;
+pub mod traces;
 
 mod clean;
 mod control;
@@ -24,3 +25,4 @@ pub use module_log::{ModuleEvent, ModuleLog};
 pub use module_metrics::{MetricError, ModuleMetrics, SERIES_PER_MODULE};
 pub use record::{FieldValue, SpanFields};
 pub use sink::{Captured, CapturedEvent, LineFormat, LogSink};
+pub use traces::{ActiveSpan, TraceContext, Tracer};

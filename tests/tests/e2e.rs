@@ -27,6 +27,7 @@ mod e2e {
     mod shutdown;
     mod streams;
     mod stuck;
+    mod traces;
     mod untouched;
     mod visitors;
     mod ways;

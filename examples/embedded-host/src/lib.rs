@@ -70,6 +70,7 @@ pub async fn start(address: SocketAddr, data: PathBuf) -> Result<Running, StartE
         state: Arc::new(MemoryState::new()),
         linked: vec![hello_module::root().into(), greeter::root().into()],
         error_sinks: Vec::new(),
+        span_sinks: Vec::new(),
         backends: wharf_host::services::Backends::in_memory(),
         transport: None,
         security: Security::public_only(),

@@ -115,6 +115,11 @@ fn leaf(text: &str, kinds: &[&str]) -> Value {
     {
         return Value::from(number);
     }
+    if kinds.contains(&"number")
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return Value::from(number);
+    }
     Value::String(text.to_owned())
 }
 

@@ -146,6 +146,10 @@ pub(super) fn is_secret(path: &[String]) -> bool {
         "apikey",
     ];
     const ENDS: &[&str] = &["api_key", "private_key", "secret_key", "access_key", "master_key", "signing_key"];
+    // A list of fields of a request, one of which is a token as a rule.
+    if path.ends_with(&["otlp".to_owned(), "headers".to_owned()]) {
+        return true;
+    }
     path.last().is_some_and(|key| {
         let key = key.to_ascii_lowercase().replace('-', "_");
         key.split('_').any(|word| WORDS.contains(&word)) || ENDS.iter().any(|end| key.ends_with(end))

@@ -1,6 +1,7 @@
 //! Reads the layers, lays them over each other and checks the whole.
 
 mod callers;
+mod collector;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -259,7 +260,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             );
         }
     }
-    for (path, what, hint) in callers::problems(config) {
+    for (path, what, hint) in callers::problems(config).into_iter().chain(collector::problems(config)) {
         problem(&path, what, hint);
     }
     if config.http.max_header_bytes.get() < 8 * 1024 {
@@ -306,7 +307,7 @@ fn drop_nulls(tree: &mut Value) {
 }
 
 fn dev_defaults() -> Value {
-    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } }, "admin": { "remote": true }, "http": { "docs": true } })
+    json!({ "plugins": { "watch": true, "auto_enable": true, "trust": { "mode": "any" } }, "admin": { "remote": true }, "http": { "docs": true }, "tracing": { "recent": 200 } })
 }
 
 /// Dates become text; everything else has its like in JSON.

@@ -5,6 +5,7 @@ mod cache;
 mod database;
 mod mail;
 mod security;
+mod tracing;
 mod work;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,6 +19,7 @@ pub use cache::{Cache, Errors, Secrets, Signals};
 pub use database::{SpaceDurability, SpaceRoles, Spaces};
 pub use mail::{Mail, MailTransport, SmtpProtection, SmtpServer};
 pub use security::{Audit, Cors, Frames, Headers, OnFailure, RateClass, RateLimits, Security};
+pub use tracing::{Otlp, OtlpProtocol, Tracing};
 pub use work::{Events, Scheduler};
 
 use super::units::{ByteSize, Network, Period, PublicUrl, Secret};

@@ -275,3 +275,37 @@ fn the_schema_describes_every_default() {
     jsonschema::validate(&schema, &defaults).unwrap();
     assert!(jsonschema::validate(&schema, &json!({ "http": { "lisen": 1 } })).is_err());
 }
+
+#[test]
+fn tracing_is_off_kept_in_memory_for_development_and_its_headers_are_a_secret() {
+    assert_eq!(load("", &[]).unwrap().tracing, Tracing::default());
+    let (mut options, _file) = options("", &[("WHARF_TRACING__SAMPLE", "0.25")]);
+    options.dev = true;
+    let dev = Config::load(&options).unwrap().tracing;
+    assert_eq!((dev.recent, dev.sample), (200, 0.25));
+
+    let headers = file("authorization=Bearer canary\n");
+    let environment = [
+        ("WHARF_TRACING__OTLP__HEADERS_FILE", headers.path().to_str().unwrap()),
+        ("WHARF_TRACING__OTLP__ENDPOINT", "https://collector.example.org:4318"),
+        ("WHARF_TRACING__OTLP__PROTOCOL", "http"),
+    ];
+    let config = load("[tracing]\nsample = 1\n", &environment).unwrap();
+    assert_eq!(config.tracing.otlp.protocol, OtlpProtocol::Http);
+    assert_eq!(config.tracing.otlp.header_fields().unwrap().len(), 1);
+    assert!(!format!("{config:?}").contains("canary"));
+    let in_file = load("[tracing.otlp]\nheaders = \"a=canary\"\n", &[]).unwrap();
+    assert_eq!(setting(&in_file, "tracing.otlp.headers").value, json!("***"));
+
+    let text = "[tracing]\nsample = 1.5\n[tracing.otlp]\nheaders = \"canary\"\nbatch = 0\ntimeout = \"0s\"\n";
+    let found = problems(text, &[]);
+    let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+    let expected = [
+        "tracing.sample",
+        "tracing.otlp.headers",
+        "tracing.otlp.batch",
+        "tracing.otlp.timeout",
+    ];
+    assert_eq!(paths, expected);
+    assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+}

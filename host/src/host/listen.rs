@@ -26,6 +26,7 @@ impl Host {
             .with_limits(settings::limits(&config))
             .with_trusted_proxies(settings::proxies(&config))
             .with_observer(Arc::new(observe::Observer::new(self.0.metrics.clone())))
+            .with_tracer(self.0.tracer.clone())
             .with_local(Arc::new(Probes::new(control)))
             .with_local(Arc::new(Surfaces::health_only(&self.0.routes, self.0.health.clone())))
             .with_local(Arc::new(SignedBlobs::new(self.0.backends.blobs.clone())));

@@ -16,10 +16,12 @@ use crate::mail::MailSettings;
 use crate::modules::standing;
 use crate::modules::supervisor::Settings;
 use crate::ports::rate::{Quota, RateStore};
+use crate::ports::traces::{RecentTraces, SpanSink};
 use crate::ports::transport::Transport;
 use crate::security::RateLimits;
 use crate::security::rates::ClassSettings;
 use crate::services::WorkSettings;
+use crate::telemetry::Tracer;
 
 /// Threads of the host that no module can block.
 const SPARE_WORKERS: usize = 2;
@@ -70,7 +72,7 @@ fn trust(config: &Config) -> TrustPolicy {
 }
 
 /// For events, jobs and mail.
-pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>) -> WorkSettings {
+pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>, tracer: Tracer) -> WorkSettings {
     let events = &config.events;
     WorkSettings {
         events: EventSettings {
@@ -88,10 +90,21 @@ pub(super) fn work(config: &Config, transport: Option<Arc<dyn Transport>>) -> Wo
             per_minute: config.mail.rate_per_minute,
             attempts: config.mail.attempts.max(1),
             keep: config.mail.keep.get(),
+            tracer,
             ..MailSettings::default()
         },
         transport,
     }
+}
+
+/// What makes spans, and the memory that keeps them, if there is one. Without anybody who takes them it is off.
+pub(super) fn tracer(config: &Config, mut sinks: Vec<Arc<dyn SpanSink>>) -> (Tracer, Option<Arc<RecentTraces>>) {
+    let most = config.tracing.recent as usize;
+    let recent = (most > 0).then(|| Arc::new(RecentTraces::new(most)));
+    if let Some(recent) = &recent {
+        sinks.push(recent.clone());
+    }
+    (Tracer::new(config.tracing.sample, sinks), recent)
 }
 
 /// For the public listener. A time of zero is no limit.

@@ -8,9 +8,8 @@ pub mod limits;
 mod make;
 pub mod proxies;
 mod target;
-mod trace;
+pub(crate) mod trace;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,13 +31,14 @@ use super::cors::{Allowed, Cors};
 use super::inbound::{BodyLimits, Inbound, Phase, Progress};
 use super::outbound::{OnResponse, Record, Served, ServedBody};
 use super::problem::{ErrorKind, Problem, Wire};
-use super::request_id::{RequestId, random_u64};
+use super::request_id::RequestId;
 use super::routes::{Found, RouteTable, Routes};
 use super::shield::Shield;
 use crate::domain::route::Lane;
 use crate::modules::endpoint::{CallInfo, Responding};
 use crate::security::denials::OnDenied;
 use crate::security::{CallTokens, Gatekeeper, Principal, RateLimits};
+use crate::telemetry::Tracer;
 
 /// `x-request-id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -66,6 +66,7 @@ pub struct Gateway {
     own: RouteTable,
     calls: Option<Arc<CallTokens>>,
     observer: Option<Arc<dyn OnResponse>>,
+    tracer: Tracer,
     proxies: TrustedProxies,
     pub(super) limits: Limits,
     in_flight: AtomicUsize,
@@ -290,7 +291,7 @@ impl Gateway {
         let mut request = Request::from_parts(head, self.inbound(body, &call, wire)?);
         for local in &self.locals {
             match local.call(request) {
-                Ok(responding) => return Ok(responding.await),
+                Ok(responding) => return Ok(trace::untraced(responding.await)),
                 Err(back) => request = *back,
             }
         }
@@ -342,7 +343,7 @@ impl Door {
             .and_then(|carried| carried.request_id)
             .or(glimpse.request_id)
             .unwrap_or_else(RequestId::random);
-        let trace = trace::Trace::continue_or_start(glimpse.traceparent);
+        let (trace, span) = gateway.begin(glimpse.traceparent);
         let peer = match known {
             // The listener's peer is this host itself.
             Some(carried) => carried.peer,
@@ -355,7 +356,7 @@ impl Door {
             head.extensions.insert(carried);
         }
 
-        let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id);
+        let mut record = Record::new(Arc::clone(&self), started, head.method.clone(), request_id, trace.trace_id, span);
         let explicit = glimpse.timeout.and_then(|timeout| started.checked_add(timeout));
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(started)));
         let clock = Clock {
@@ -367,7 +368,7 @@ impl Door {
         let info = CallInfo {
             request_id,
             trace_id: trace.trace_id,
-            span_id: random_u64().to_be_bytes(),
+            span_id: trace.span_id,
             trace_flags: trace.flags,
             peer,
             deadline: clock.deadline_for_module(),
@@ -421,15 +422,6 @@ impl Refusal {
             response.headers_mut().insert(name, value);
         }
         response
-    }
-}
-
-impl fmt::Debug for Gateway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("limits", &self.limits)
-            .field("in_flight", &self.in_flight)
-            .finish_non_exhaustive()
     }
 }
 

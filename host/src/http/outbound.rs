@@ -13,11 +13,13 @@ use tokio::time::Sleep;
 
 use super::body::{Body, BoxError};
 use super::gateway::Door;
+use super::gateway::trace::{Untraced, describe};
 use super::problem::{ErrorKind, GRPC_STATUS, GrpcCode, write_grpc_status};
 use super::request_id::RequestId;
 use super::routes::Entry;
 use crate::domain::route::Lane;
 use crate::security::rates::RateFields;
+use crate::telemetry::ActiveSpan;
 
 /// Status in the record of a call whose client left before a response began.
 pub const CLIENT_LEFT: u16 = 499;
@@ -79,6 +81,7 @@ pub(super) struct Record {
     method: Method,
     pub(super) request_id: RequestId,
     pub(super) trace_id: [u8; 16],
+    span: ActiveSpan,
     pub(super) lane: Lane,
     pub(super) entry: Option<Arc<Entry>>,
     /// What the client is told of its rate class.
@@ -94,6 +97,9 @@ impl ServedBody {
     pub(super) fn wrap(response: Response<Body>, mut record: Record, deadline: Option<Instant>) -> Response<Self> {
         record.status = response.status().as_u16();
         record.error = response.extensions().get::<ErrorKind>().copied();
+        if response.extensions().get::<Untraced>().is_some() {
+            std::mem::replace(&mut record.span, ActiveSpan::none()).discard();
+        }
         if record.lane == Lane::Grpc {
             let of_connect = || response.extensions().get::<GrpcCode>().map(|code| code.0);
             record.grpc_status = grpc_status_of(response.headers()).or_else(of_connect);
@@ -174,7 +180,14 @@ impl HttpBody for ServedBody {
 }
 
 impl Record {
-    pub(super) fn new(door: Arc<Door>, started: Instant, method: Method, request_id: RequestId, trace_id: [u8; 16]) -> Self {
+    pub(super) fn new(
+        door: Arc<Door>,
+        started: Instant,
+        method: Method,
+        request_id: RequestId,
+        trace_id: [u8; 16],
+        span: ActiveSpan,
+    ) -> Self {
         door.gateway.entered();
         Self {
             door,
@@ -182,6 +195,7 @@ impl Record {
             method,
             request_id,
             trace_id,
+            span,
             lane: Lane::Http,
             entry: None,
             rate: None,
@@ -209,6 +223,7 @@ impl Drop for Record {
             trace_id: self.trace_id,
         };
         log(&served);
+        describe(&mut self.span, &served);
         self.door.gateway.left(&served);
     }
 }

@@ -12,7 +12,7 @@ use super::running::{Running, Runs};
 use super::spec::JobSpec;
 use super::{clockwork, table};
 use crate::ports::database::{DbError, On, TxId};
-use crate::queue::{Kind, Lane, LaneSettings, Queue, Queues};
+use crate::queue::{Kind, Lane, LaneSettings, Queue, Queues, TRACEPARENT};
 use crate::telemetry::Metrics;
 
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -30,6 +30,8 @@ pub struct NewJobRun {
     pub not_before: Option<Timestamp>,
     /// Not while another one with the same text is there.
     pub dedup: Option<String>,
+    /// W3C trace context of whoever asks; empty for none.
+    pub traceparent: String,
 }
 
 /// Why a run was not added.
@@ -169,6 +171,9 @@ impl JobHub {
         item.due = run.not_before;
         item.dedup = run.dedup;
         item.headers.insert("payload_version".to_owned(), run.payload_version.to_string());
+        if !run.traceparent.is_empty() {
+            item.headers.insert(TRACEPARENT.to_owned(), run.traceparent);
+        }
         let id = item.id.clone();
         let queue = self.0.queues.of(module).await?;
         let put = queue.put(tx.map_or(On::Pool, On::Tx), Kind::JOB, &[item]).await?;

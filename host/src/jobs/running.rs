@@ -14,7 +14,7 @@ use super::table::{self, Ran};
 use crate::events::verdict_of;
 use crate::failpoint;
 use crate::ports::database::{DbError, DbErrorKind, On};
-use crate::queue::{Item, Queue, Verdict, Work, WorkFuture};
+use crate::queue::{Item, Queue, TRACEPARENT, Verdict, Work, WorkFuture};
 use crate::telemetry::Metrics;
 
 /// One try of one run, for a module.
@@ -38,6 +38,8 @@ pub struct RunTry {
     pub timeout: Duration,
     /// Turns true when it should end soon.
     pub cancelled: watch::Receiver<bool>,
+    /// W3C trace context of whoever asked for it; empty when it was due.
+    pub traceparent: String,
 }
 
 /// An instance that runs jobs.
@@ -146,6 +148,7 @@ impl Running {
             },
             timeout: self.job.timeout,
             cancelled: self.cancelled.clone(),
+            traceparent: item.headers.get(TRACEPARENT).cloned().unwrap_or_default(),
         };
         match tokio::time::timeout(self.job.timeout, self.runs.run(run)).await {
             Ok(result) => result,

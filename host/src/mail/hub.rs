@@ -14,8 +14,11 @@ use super::template::{Draft, TemplateError, Templates};
 use crate::failpoint;
 use crate::ports::database::{DbError, On};
 use crate::ports::mail::{Mail, MailError, Mailer};
-use crate::queue::{Backoff, Filter, Item, Kind, Lane, LaneSettings, NewItem, Queue, Queues, State, Verdict, Work, WorkFuture};
-use crate::telemetry::Metrics;
+use crate::ports::traces::SpanKind;
+use crate::queue::{
+    Backoff, Filter, Item, Kind, Lane, LaneSettings, NewItem, Queue, Queues, State, TRACEPARENT, Verdict, Work, WorkFuture,
+};
+use crate::telemetry::{ActiveSpan, Metrics, TraceContext, Tracer};
 
 /// The name of the lane, and of every item in it.
 const LANE: &str = "outbox";
@@ -37,6 +40,8 @@ pub struct MailSettings {
     pub concurrency: usize,
     /// Delays between tries.
     pub backoff: Backoff,
+    /// Takes a span of each try.
+    pub tracer: Tracer,
 }
 
 /// Mail of all modules. Clones are the same.
@@ -110,6 +115,7 @@ struct Sending {
     module: String,
     mailer: Arc<dyn Mailer>,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 impl Default for MailSettings {
@@ -124,6 +130,7 @@ impl Default for MailSettings {
                 first: Duration::from_secs(5),
                 most: Duration::from_secs(3600),
             },
+            tracer: Tracer::off(),
         }
     }
 }
@@ -161,6 +168,7 @@ impl MailHub {
                 module: module.to_owned(),
                 mailer: self.0.mailer.clone(),
                 metrics: self.0.metrics.clone(),
+                tracer: self.0.settings.tracer.clone(),
             };
             lanes.insert(module.to_owned(), Lane::start(queue.clone(), settings, Arc::new(work)));
             tokio::spawn(tidy(queue.clone(), self.0.settings.keep));
@@ -206,6 +214,9 @@ impl MailHub {
         item.id.clone_from(&id);
         item.max_attempts = settings.attempts;
         item.headers.insert("template".to_owned(), draft.template.clone());
+        if !draft.traceparent.is_empty() {
+            item.headers.insert(TRACEPARENT.to_owned(), draft.traceparent.clone());
+        }
         queue.put(on, Kind::MAIL, &[item]).await?;
         failpoint::hit("mail.queued").await.map_err(|injected| broken(&injected))?;
         self.0
@@ -265,6 +276,7 @@ impl Work for Sending {
 
 impl Sending {
     async fn send(&self, item: &Item) -> Verdict {
+        let mut span = self.span(item);
         let (outcome, verdict) = match self.try_to_send(item).await {
             Ok(()) => ("sent", Verdict::Done),
             Err(error @ MailError::Refused { .. }) => ("refused", Verdict::Hopeless(chain(&error))),
@@ -273,6 +285,7 @@ impl Sending {
         let labels = [("module", self.module.as_str()), ("outcome", outcome)];
         self.metrics.own_counter("wharf_mail_tries_total", &labels).increment(1);
         if outcome != "sent" {
+            span.fail(outcome);
             tracing::warn!(
                 module.id = self.module,
                 mail.id = item.id,
@@ -283,6 +296,23 @@ impl Sending {
             );
         }
         verdict
+    }
+
+    /// Below the call that queued it. Who gets it is not in it.
+    fn span(&self, item: &Item) -> ActiveSpan {
+        let queued = item
+            .headers
+            .get(TRACEPARENT)
+            .and_then(|header| TraceContext::parse(header.as_bytes()));
+        let mut span = match queued {
+            Some(queued) => self.tracer.span(&queued, SpanKind::Client, "send mail"),
+            None => ActiveSpan::none(),
+        };
+        if span.is_recorded() {
+            span = span.of(&self.module, 0).with("wharf.attempt", item.attempts);
+            span.set("wharf.mail.template", item.headers.get("template").cloned().unwrap_or_default());
+        }
+        span
     }
 
     async fn try_to_send(&self, item: &Item) -> Result<(), MailError> {

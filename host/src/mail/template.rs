@@ -20,6 +20,8 @@ pub struct Draft {
     pub reply_to: String,
     /// What the template is filled with.
     pub data: Value,
+    /// W3C trace context of whoever sends it; empty for none.
+    pub traceparent: String,
 }
 
 /// A template that was filled.

@@ -23,7 +23,10 @@ use crate::events::{EventLanes, EventSettings, Handles, HandlesFuture, Try, Want
 use crate::http::request_id::RequestId;
 use crate::jobs::{JobLanes, JobSpec, RunTry, Runs};
 use crate::ports::database::DbError;
+use crate::ports::traces::SpanKind;
 use crate::services::Work;
+use crate::telemetry::traces::EventOrigin;
+use crate::telemetry::{ActiveSpan, TraceContext};
 
 /// What an instance exported.
 #[derive(Default)]
@@ -190,13 +193,15 @@ impl Instance {
 struct Worker(Arc<Instance>);
 
 impl Worker {
-    /// The module works on it in its own name. It is no call: nobody waits for it, and no module made it.
-    fn info(&self) -> CallInfo {
+    /// The module works on it in its own name. It is no call: nobody waits for it, and no module made it. It goes on with the trace of
+    /// whoever left it to be done.
+    fn info(&self, came: Option<TraceContext>) -> CallInfo {
+        let TraceContext { trace_id, span_id, flags } = self.0.provider().origin(came);
         CallInfo {
             request_id: RequestId::random(),
-            trace_id: [0; 16],
-            span_id: [0; 8],
-            trace_flags: 0,
+            trace_id,
+            span_id,
+            trace_flags: flags,
             peer: None,
             deadline: None,
             deadline_is_named: false,
@@ -206,7 +211,37 @@ impl Worker {
         }
     }
 
-    fn begin(&self, start: impl FnOnce() -> FfiFuture<()>) -> Result<Visiting<()>, Fault> {
+    /// The handling of an event, and its span below the publishing.
+    fn delivery(&self, attempt: &Try) -> (CallInfo, ActiveSpan) {
+        let origin = EventOrigin::of(&attempt.envelope);
+        let mut info = self.info(origin.context());
+        let name = || format!("process {}", origin.event_type);
+        let mut span = self.0.provider().below(&mut info, SpanKind::Consumer, name);
+        if span.is_recorded() {
+            span.set("messaging.system", "wharf");
+            span.set("messaging.operation.type", "process");
+            span.set("messaging.destination.name", origin.event_type);
+            span.set("messaging.message.id", origin.id);
+            span.set("messaging.consumer.group.name", attempt.subscription.clone());
+            span.set("wharf.attempt", attempt.attempt);
+        }
+        (info, span)
+    }
+
+    /// The run of a job, and its span: below whoever asked for it, or the first of a trace when it was due.
+    fn job_run(&self, run: &RunTry) -> (CallInfo, ActiveSpan) {
+        let mut info = self.info(TraceContext::parse(run.traceparent.as_bytes()));
+        let name = || format!("run {}", run.job);
+        let mut span = self.0.provider().below(&mut info, SpanKind::Consumer, name);
+        if span.is_recorded() {
+            span.set("wharf.job", run.job.clone());
+            span.set("wharf.job.run.id", run.id.clone());
+            span.set("wharf.attempt", run.attempt);
+        }
+        (info, span)
+    }
+
+    fn begin(&self, info: CallInfo, start: impl FnOnce() -> FfiFuture<()>) -> Result<Visiting<()>, Fault> {
         let standing = &self.0.standing;
         if let Some(fault) = over(standing) {
             return Err(fault);
@@ -215,7 +250,7 @@ impl Worker {
             let _stay = current::stay(standing);
             start()
         };
-        Ok(Visiting::on_worker_for(standing.clone(), future, self.info()))
+        Ok(Visiting::on_worker_for(standing.clone(), future, info))
     }
 }
 
@@ -236,6 +271,7 @@ impl Handles for Worker {
             ))));
         };
         let loan = attempt.tx.and_then(|tx| self.0.provider().lend_tx(tx));
+        let (info, span) = self.delivery(&attempt);
         let delivery = Delivery {
             subscription: attempt.subscription.into(),
             envelope: attempt.envelope.into(),
@@ -244,9 +280,10 @@ impl Handles for Worker {
             timeout_ms: u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX),
             tx: loan.as_ref().map_or(0, crate::services::Loan::id),
         };
-        let begun = self.begin(|| events.handle(delivery));
+        let begun = self.begin(info, || events.handle(delivery));
         Box::pin(async move {
-            let done = begun?.await;
+            let handled = async { begun?.await };
+            let done = span.around(handled, |fault| fault.code.name()).await;
             drop(loan);
             done
         })
@@ -265,6 +302,7 @@ impl Runs for Worker {
                 "this module runs no jobs",
             ))));
         };
+        let (info, span) = self.job_run(&run);
         let mut cancelled = run.cancelled;
         let run = Run {
             job: run.job.into(),
@@ -281,7 +319,10 @@ impl Runs for Worker {
                 Ok(())
             }),
         };
-        let begun = self.begin(|| jobs.run(run));
-        Box::pin(async move { begun?.await })
+        let begun = self.begin(info, || jobs.run(run));
+        Box::pin(async move {
+            let ran = async { begun?.await };
+            span.around(ran, |fault| fault.code.name()).await
+        })
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::route::Lane;
 use crate::http::body::Body;
 use crate::http::request_id::RequestId;
 use crate::security::Principal;
+use crate::telemetry::TraceContext;
 
 /// What the host knows of a call beside the request itself.
 #[derive(Clone, Debug)]
@@ -37,6 +38,27 @@ pub struct CallInfo {
     pub principal: Principal,
     /// What core services keep for it until it has ended.
     pub belongings: Belongings,
+}
+
+impl CallInfo {
+    /// Where in its trace the call is.
+    #[inline]
+    #[must_use]
+    pub const fn context(&self) -> TraceContext {
+        TraceContext {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            flags: self.trace_flags,
+        }
+    }
+
+    /// Puts it below a span.
+    #[inline]
+    pub fn set_context(&mut self, context: TraceContext) {
+        self.trace_id = context.trace_id;
+        self.span_id = context.span_id;
+        self.trace_flags = context.flags;
+    }
 }
 
 /// Why an endpoint did not take a request.

@@ -31,9 +31,11 @@ use super::standing::{Gate, GateWatch, InFlight, Limits, Standing, Who};
 use super::visiting::Visiting;
 use crate::domain::route::{Lane, Route};
 use crate::http::body::{Body, BoxError};
+use crate::http::gateway::trace::say_grpc_status;
 use crate::http::problem::{ErrorKind, Problem};
 use crate::ports::database::Space;
 use crate::services::{Provider, Shared, Unfinished};
+use crate::telemetry::ActiveSpan;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
@@ -254,6 +256,8 @@ struct Calling {
     /// Whether it is this that counts the call as in flight; later it is the response body.
     is_counted: bool,
     watch: GateWatch,
+    /// The work of the module; with a streaming body it ends with that.
+    span: ActiveSpan,
 }
 
 enum State {
@@ -280,6 +284,7 @@ impl Future for Calling {
         if let Some(kind) = ended_by(&this.instance.standing) {
             this.end();
             this.info.belongings = Belongings::default();
+            this.end_span(kind.0);
             return Poll::Ready(this.failure(kind.0, kind.1));
         }
         let polled = {
@@ -322,6 +327,7 @@ impl Future for Calling {
         };
         // A streaming body has a hold on them of its own; otherwise the call has ended now, whoever keeps this future.
         this.info.belongings = Belongings::default();
+        this.span = ActiveSpan::none();
         Poll::Ready(response)
     }
 }
@@ -329,7 +335,8 @@ impl Future for Calling {
 impl Calling {
     /// Written where it stays: request and call are large, and each move of them is a copy.
     #[inline]
-    fn boxed(instance: &Arc<Instance>, lane: Lane, request: Request<Body>, info: CallInfo) -> Pin<Box<Self>> {
+    fn boxed(instance: &Arc<Instance>, lane: Lane, request: Request<Body>, mut info: CallInfo) -> Pin<Box<Self>> {
+        let span = instance.provider.handling(lane, &request, &mut info);
         let mut room = Box::<Self>::new_uninit();
         let calling = room.as_mut_ptr();
         // SAFETY: every field is written once, in memory that is theirs.
@@ -340,6 +347,7 @@ impl Calling {
             (&raw mut (*calling).lane).write(lane);
             (&raw mut (*calling).is_counted).write(true);
             (&raw mut (*calling).watch).write(GateWatch::default());
+            (&raw mut (*calling).span).write(span);
             room.assume_init()
         };
         Box::into_pin(calling)
@@ -350,7 +358,9 @@ impl Calling {
         let standing = &self.instance.standing;
         if response.status().is_server_error() {
             standing.errors.fetch_add(1, Ordering::Relaxed);
+            self.span.fail("failed");
         }
+        say_grpc_status(&mut self.span, response.headers());
         let (parts, body) = response.into_parts();
         let body = match body {
             Incoming::Empty => Body::empty(),
@@ -361,13 +371,15 @@ impl Calling {
                 info: self.info.clone(),
                 _in_flight: std::mem::take(&mut self.is_counted).then(|| InFlight::taken_over(standing)),
                 watch: GateWatch::default(),
+                span: std::mem::replace(&mut self.span, ActiveSpan::none()),
             }),
         };
         Response::from_parts(parts, body)
     }
 
     #[cold]
-    fn faulted(&self, fault: &Fault) -> Response<Body> {
+    fn faulted(&mut self, fault: &Fault) -> Response<Body> {
+        self.span.fail(fault.code.name());
         self.instance.standing.errors.fetch_add(1, Ordering::Relaxed);
         let kind = match fault.code {
             FaultCode::PANICKED => ErrorKind::Panicked,
@@ -391,6 +403,12 @@ impl Calling {
         Problem::response(kind, detail, &self.info.request_id, self.lane == Lane::Grpc)
     }
 
+    #[cold]
+    fn end_span(&mut self, kind: ErrorKind) {
+        self.span.fail(kind.row().title);
+        self.span = ActiveSpan::none();
+    }
+
     /// Drops what is left, as a visit.
     fn end(&mut self) {
         if matches!(self.state, State::Pending(_)) {
@@ -405,6 +423,9 @@ impl Drop for Calling {
     fn drop(&mut self) {
         if matches!(self.state, State::Pending(_)) && self.info.deadline.is_some_and(|at| at <= Instant::now()) {
             self.instance.standing.late();
+        }
+        if matches!(self.state, State::Pending(_)) {
+            self.span.fail("cancelled");
         }
         self.end();
         self.watch.end(&self.instance.standing);
@@ -445,6 +466,7 @@ struct ModuleBody {
     info: CallInfo,
     _in_flight: Option<InFlight>,
     watch: GateWatch,
+    span: ActiveSpan,
 }
 
 impl HttpBody for ModuleBody {
@@ -453,7 +475,8 @@ impl HttpBody for ModuleBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Some((_, why)) = ended_by(&this.standing) {
+        if let Some((kind, why)) = ended_by(&this.standing) {
+            this.span.fail(kind.row().title);
             this.end();
             return Poll::Ready(Some(Err(why.into())));
         }
@@ -471,10 +494,18 @@ impl HttpBody for ModuleBody {
             }
             Poll::Ready(Some(Err(fault))) => {
                 this.standing.errors.fetch_add(1, Ordering::Relaxed);
+                this.span.fail(fault.code.name());
                 this.end();
                 Poll::Ready(Some(Err(Box::new(fault))))
             }
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Ready(frame) => {
+                if let Some(Ok(frame)) = &frame
+                    && let Some(trailers) = frame.trailers_ref()
+                {
+                    say_grpc_status(&mut this.span, trailers);
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
         }
     }
 

@@ -7,6 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Header of an item: W3C trace context of whoever put it.
+pub const TRACEPARENT: &str = "traceparent";
+
 /// What sort of work. One lane works on one name of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind(pub &'static str);

@@ -48,6 +48,19 @@ pub enum Denial {
     },
 }
 
+impl Denial {
+    /// In a word or two.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated { .. } => "unauthenticated",
+            Self::InvalidToken { .. } => "invalid token",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 /// Authenticates and authorizes one request against the policy of its route.
 pub trait Gatekeeper: Send + Sync + 'static {
     /// Decides from the head of the request; the body has not been read and the path still has the module's

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::authenticate::{Authenticator, Identified, KeyFault, Rejected};
+use super::authenticate::{Asking, Authenticator, Identified, KeyFault, Rejected};
 use super::authorizer::{Authorizer, Decision};
 use super::freshness::{Freshness, Source, Standing};
 use super::gatekeeper::{Admission, Denial, Gatekeeper};
 use super::principal::Principal;
 use crate::domain::route::Policy;
+use crate::telemetry::{ActiveSpan, traces};
 
 /// The gatekeeper of a host with module `auth`. Without that module it lets in public calls and nothing else.
 #[derive(Clone)]
@@ -55,7 +56,20 @@ impl TokenGatekeeper {
         self.freshness.standing(Source::Keys) == Standing::Absent
     }
 
+    /// A step of the request of its own, as far as there is something to ask.
     fn authorize(&self, who: Principal, policy: &Policy) -> Result<Principal, Denial> {
+        if matches!(policy, Policy::Public) {
+            return Ok(who);
+        }
+        let mut step = traces::step("authorize");
+        let decided = self.decide(who, policy);
+        if let (Err(denial), true) = (&decided, step.is_recorded()) {
+            step.fail(denial.name());
+        }
+        decided
+    }
+
+    fn decide(&self, who: Principal, policy: &Policy) -> Result<Principal, Denial> {
         let permission = match policy {
             Policy::Public => return Ok(who),
             _ if who.identity().is_none() => return Err(self.nobody()),
@@ -74,6 +88,22 @@ impl TokenGatekeeper {
         }
     }
 
+    /// Waits until somebody has said whose key it is.
+    async fn ask(self, asking: Asking, policy: Policy, mut step: ActiveSpan) -> Result<Principal, Denial> {
+        let asked = asking.await;
+        if asked.is_err() {
+            step.fail("rejected");
+        }
+        drop(step);
+        match asked {
+            Ok(who) => self.somebody(who, &policy),
+            Err(KeyFault::Unknown) => Err(Denial::InvalidToken {
+                detail: "the API key is unknown, expired or revoked".to_owned(),
+            }),
+            Err(KeyFault::Unavailable) => self.cannot_tell(&policy),
+        }
+    }
+
     fn nobody(&self) -> Denial {
         if self.is_without_auth() {
             return without_auth();
@@ -86,23 +116,25 @@ impl TokenGatekeeper {
 
 impl Gatekeeper for TokenGatekeeper {
     fn admit(&self, head: &Parts, policy: &Policy) -> Admission {
-        Admission::Now(match self.authenticator.identify(&head.headers) {
-            Identified::Nobody => self.authorize(Principal::Anonymous, policy),
-            Identified::Somebody(who) => self.somebody(who, policy),
+        let mut step = traces::step("authenticate");
+        let identified = self.authenticator.identify(&head.headers);
+        if matches!(identified, Identified::Rejected(_)) {
+            step.fail("rejected");
+        }
+        Admission::Now(match identified {
+            Identified::Asking(asking) => {
+                return Admission::Later(Box::pin(self.clone().ask(asking, policy.clone(), step)));
+            }
+            Identified::Nobody => {
+                drop(step);
+                self.authorize(Principal::Anonymous, policy)
+            }
+            Identified::Somebody(who) => {
+                drop(step);
+                self.somebody(who, policy)
+            }
             Identified::Rejected(Rejected::NoKeys) => self.cannot_tell(policy),
             Identified::Rejected(why) => Err(Denial::InvalidToken { detail: why.to_string() }),
-            Identified::Asking(asking) => {
-                let (this, policy) = (self.clone(), policy.clone());
-                return Admission::Later(Box::pin(async move {
-                    match asking.await {
-                        Ok(who) => this.somebody(who, &policy),
-                        Err(KeyFault::Unknown) => Err(Denial::InvalidToken {
-                            detail: "the API key is unknown, expired or revoked".to_owned(),
-                        }),
-                        Err(KeyFault::Unavailable) => this.cannot_tell(&policy),
-                    }
-                }));
-            }
         })
     }
 

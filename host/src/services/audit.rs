@@ -12,7 +12,7 @@ use wharf_plugin_api::services::audit::{Audit, Audit_TO, AuditRef, NewRecord, Ou
 use wharf_plugin_api::{Fault, FaultCode, guard};
 
 use super::entered::Entered;
-use super::events::fault;
+use super::events::{publish, publishing};
 use super::{Inner, stopped};
 use crate::events::{Published, RECORDED};
 use crate::security::Principal;
@@ -150,10 +150,12 @@ impl Recorder {
         if self.0.standing.is_retired() {
             return Err(stopped());
         }
-        let event = self.event(new)?;
+        let mut event = self.event(new)?;
         let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
         let hub = self.0.shared.work.events.clone();
-        let recorded = async move { hub.publish(event, tx).await.map(RString::from).map_err(|error| fault(&error)) };
+        let span;
+        (span, event.traceparent) = publishing(&self.0, RECORDED, "");
+        let recorded = async move { publish(hub, event, tx, span).await.map(RString::from) };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), recorded)))
     }
 }

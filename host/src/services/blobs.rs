@@ -20,7 +20,8 @@ use super::entered::Entered;
 use super::{Inner, stopped};
 use crate::blobs::BlobStore;
 use crate::ports::blobs::{Access, BlobError, Condition, Key, Meta, Put, Span, check_prefix};
-use crate::telemetry::Metrics;
+use crate::ports::traces::SpanKind;
+use crate::telemetry::{ActiveSpan, Metrics};
 use streams::{Stream, Streams};
 
 /// Most entries in one page.
@@ -54,15 +55,34 @@ impl Store {
                 return FfiFuture::ready(Err(stopped()));
             }
             let module = self.inner.standing.who.module.clone();
+            let span = self.span(operation);
             let work = work(self.clone(), self.inner.shared.backends.blobs.clone(), module.clone());
             let metrics = self.inner.shared.metrics.clone();
             FfiFuture::new(Entered::new(self.inner.shared.runtime.clone(), async move {
-                let done = work.await;
+                let done = span.around(work, |fault| fault.code.name()).await;
                 count(&metrics, &module, operation, done.as_ref().err());
                 done
             }))
         })
         .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
+    }
+}
+
+impl Store {
+    /// One a blob, not one a piece; without the key, which may say whose it is.
+    fn span(&self, operation: &'static str) -> ActiveSpan {
+        let name = match operation {
+            "put" => "blobs put",
+            "finish" => "blobs finish",
+            "get" => "blobs get",
+            "head" => "blobs head",
+            "list" => "blobs list",
+            "delete" => "blobs delete",
+            "copy" => "blobs copy",
+            "sign" => "blobs sign",
+            _ => return ActiveSpan::none(),
+        };
+        self.inner.span(SpanKind::Client, name)
     }
 }
 

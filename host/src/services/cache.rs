@@ -16,6 +16,8 @@ use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 use super::entered::Entered;
 use super::{Inner, stopped};
 use crate::ports::cache::{CacheError, CacheSpace, Left, Reply, Space, Token};
+use crate::ports::traces::SpanKind;
+use crate::telemetry::ActiveSpan;
 
 /// Longest key or name of a lock.
 const LONGEST_KEY: usize = 512;
@@ -54,9 +56,15 @@ pub(super) fn object(inner: &Arc<Inner>) -> CacheRef {
 }
 
 impl Keys {
-    /// Guards, checks that the instance lives, and turns the port's reply into what crosses.
+    /// Guards, checks that the instance lives, and turns the port's reply into what crosses. All of it is one span, without the key, which
+    /// may say whose it is.
     #[inline]
-    fn answer<T, U>(&self, ask: impl FnOnce() -> Result<Reply<T>, Fault>, shape: impl FnOnce(T) -> U + Send + 'static) -> Answer<U>
+    fn answer<T, U>(
+        &self,
+        name: &'static str,
+        ask: impl FnOnce() -> Result<Reply<T>, Fault>,
+        shape: impl FnOnce(&mut ActiveSpan, T) -> U + Send + 'static,
+    ) -> Answer<U>
     where
         T: Send + Unpin + 'static,
         U: Send + 'static,
@@ -65,9 +73,15 @@ impl Keys {
             if self.inner.standing.is_retired() {
                 return Err(stopped());
             }
+            let mut span = self.inner.span(SpanKind::Client, name);
             Ok(match ask()? {
-                Reply::Now(result) => Answer::Ready(result.map(shape).map_err(fault).into()),
-                Reply::Later(future) => Answer::Later(self.later(future, shape)),
+                Reply::Now(Ok(value)) => Answer::Ready(RResult::ROk(shape(&mut span, value))),
+                Reply::Now(Err(error)) => {
+                    let fault = fault(error);
+                    span.fail(fault.code.name());
+                    Answer::Ready(RResult::RErr(fault))
+                }
+                Reply::Later(future) => Answer::Later(self.later(span, future, shape)),
             })
         });
         answered
@@ -77,8 +91,9 @@ impl Keys {
 
     fn later<T, U>(
         &self,
+        mut span: ActiveSpan,
         future: impl Future<Output = Result<T, CacheError>> + Send + 'static,
-        shape: impl FnOnce(T) -> U + Send + 'static,
+        shape: impl FnOnce(&mut ActiveSpan, T) -> U + Send + 'static,
     ) -> FfiFuture<U>
     where
         T: Send + 'static,
@@ -86,11 +101,13 @@ impl Keys {
     {
         let standing = self.inner.standing.clone();
         FfiFuture::new(Entered::new(self.inner.shared.runtime.clone(), async move {
-            let result = future.await;
+            span.fail("cancelled");
+            let result = future.await.map_err(fault);
+            span.settle(&result);
             if standing.is_retired() {
                 return Err(stopped());
             }
-            result.map(shape).map_err(fault)
+            result.map(|value| shape(&mut span, value))
         }))
     }
 
@@ -116,8 +133,10 @@ impl Cache for Keys {
     fn get(&self, key: RStr<'_>) -> Answer<ROption<FfiBytes>> {
         let (hits, misses) = (self.hits.clone(), self.misses.clone());
         self.answer(
+            "cache get",
             || Ok(self.space.get(check(&key)?)),
-            move |value| {
+            move |span, value: Option<Bytes>| {
+                span.set("wharf.cache.hit", value.is_some());
                 if value.is_some() { &hits } else { &misses }.increment(1);
                 value.map(send).into()
             },
@@ -126,21 +145,25 @@ impl Cache for Keys {
 
     fn set(&self, key: RStr<'_>, value: RSlice<'_, u8>, ttl_ms: u64) -> Answer<()> {
         self.answer(
+            "cache set",
             || Ok(self.space.set(check(&key)?, self.value(value.as_slice())?, ttl(ttl_ms)?)),
-            |done| done,
+            |_, done| done,
         )
     }
 
     fn delete(&self, key: RStr<'_>) -> Answer<bool> {
-        self.answer(|| Ok(self.space.delete(check(&key)?)), |was| was)
+        self.answer("cache delete", || Ok(self.space.delete(check(&key)?)), |_, was| was)
     }
 
     fn get_many(&self, keys: RSlice<'_, RStr<'_>>) -> Answer<RVec<ROption<FfiBytes>>> {
         let (hits, misses) = (self.hits.clone(), self.misses.clone());
         self.answer(
+            "cache get",
             || Ok(self.space.get_many(&check_all(keys.as_slice())?)),
-            move |values| {
+            move |span, values: Vec<Option<Bytes>>| {
                 let found = values.iter().flatten().count() as u64;
+                span.set("wharf.cache.keys", values.len() as u64);
+                span.set("wharf.cache.hits", found);
                 hits.increment(found);
                 misses.increment((values.len() as u64).saturating_sub(found));
                 values.into_iter().map(|value| value.map(send).into()).collect()
@@ -150,6 +173,7 @@ impl Cache for Keys {
 
     fn set_many(&self, entries: RSlice<'_, Entry<'_>>, ttl_ms: u64) -> Answer<()> {
         self.answer(
+            "cache set",
             || {
                 few(entries.len())?;
                 let owned = entries
@@ -158,36 +182,50 @@ impl Cache for Keys {
                     .collect::<Result<_, Fault>>()?;
                 Ok(self.space.set_many(owned, ttl(ttl_ms)?))
             },
-            |done| done,
+            |_, done| done,
         )
     }
 
     fn delete_many(&self, keys: RSlice<'_, RStr<'_>>) -> Answer<u64> {
-        self.answer(|| Ok(self.space.delete_many(&check_all(keys.as_slice())?)), |were| were)
+        self.answer(
+            "cache delete",
+            || Ok(self.space.delete_many(&check_all(keys.as_slice())?)),
+            |_, were| were,
+        )
     }
 
     fn increment(&self, key: RStr<'_>, by: i64, ttl_ms: u64) -> Answer<i64> {
-        self.answer(|| Ok(self.space.increment(check(&key)?, by, ttl(ttl_ms)?)), |count| count)
+        self.answer(
+            "cache increment",
+            || Ok(self.space.increment(check(&key)?, by, ttl(ttl_ms)?)),
+            |_, count| count,
+        )
     }
 
     fn compare_and_set(&self, key: RStr<'_>, expected: ROption<RSlice<'_, u8>>, new: ROption<RSlice<'_, u8>>, ttl_ms: u64) -> Answer<bool> {
         self.answer(
+            "cache compare and set",
             || {
                 let (expected, new) = (self.optional_value(expected)?, self.optional_value(new)?);
                 Ok(self.space.compare_and_set(check(&key)?, expected, new, ttl(ttl_ms)?))
             },
-            |is_replaced| is_replaced,
+            |_, is_replaced| is_replaced,
         )
     }
 
     fn touch(&self, key: RStr<'_>, ttl_ms: u64) -> Answer<bool> {
-        self.answer(|| Ok(self.space.touch(check(&key)?, ttl(ttl_ms)?)), |is_there| is_there)
+        self.answer(
+            "cache touch",
+            || Ok(self.space.touch(check(&key)?, ttl(ttl_ms)?)),
+            |_, is_there| is_there,
+        )
     }
 
     fn ttl(&self, key: RStr<'_>) -> Answer<i64> {
         self.answer(
+            "cache ttl",
             || Ok(self.space.ttl(check(&key)?)),
-            |left| match left {
+            |_, left| match left {
                 Left::Missing => MISSING,
                 Left::Forever => FOREVER,
                 Left::Time(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
@@ -198,6 +236,7 @@ impl Cache for Keys {
     fn clear(&self, prefix: RStr<'_>) -> Answer<u64> {
         let is_short = prefix.len() <= LONGEST_KEY;
         self.answer(
+            "cache clear",
             || {
                 if is_short {
                     Ok(self.space.clear(&prefix))
@@ -205,14 +244,15 @@ impl Cache for Keys {
                     Err(bad_key(&prefix))
                 }
             },
-            |were| were,
+            |_, were| were,
         )
     }
 
     fn lock(&self, name: RStr<'_>, lease_ms: u64) -> Answer<ROption<LockToken>> {
         self.answer(
+            "cache lock",
             || Ok(self.space.lock(check(&name)?, lease(lease_ms)?)),
-            |token| {
+            |_, token| {
                 token
                     .map(|token| LockToken {
                         owner: token.owner,
@@ -225,13 +265,18 @@ impl Cache for Keys {
 
     fn renew(&self, name: RStr<'_>, token: LockToken, lease_ms: u64) -> Answer<bool> {
         self.answer(
+            "cache renew",
             || Ok(self.space.renew(check(&name)?, port_token(token), lease(lease_ms)?)),
-            |is_held| is_held,
+            |_, is_held| is_held,
         )
     }
 
     fn unlock(&self, name: RStr<'_>, token: LockToken) -> Answer<bool> {
-        self.answer(|| Ok(self.space.unlock(check(&name)?, port_token(token))), |was_held| was_held)
+        self.answer(
+            "cache unlock",
+            || Ok(self.space.unlock(check(&name)?, port_token(token))),
+            |_, was_held| was_held,
+        )
     }
 
     fn unlock_soon(&self, name: RStr<'_>, token: LockToken) {

@@ -16,11 +16,14 @@ use wharf_plugin_api::{Fault, FaultCode, guard};
 use super::Inner;
 use super::entered::{Entered, EnteredBody};
 use crate::http::body::Body;
+use crate::http::gateway::trace::say_grpc_status;
 use crate::http::request_id::{RequestId, random_u64};
 use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::{CallInfo, Responding};
+use crate::ports::traces::SpanKind;
 use crate::security::Principal;
+use crate::telemetry::{ActiveSpan, TraceContext};
 
 /// The way to other modules.
 pub trait Channels: Send + Sync + 'static {
@@ -100,7 +103,7 @@ impl Serve for Outlet {
     }
 
     fn call(&self, caller: &CallerContext, _lane: u8, request: Request<Body>) -> Answer {
-        let info = self.info(&caller.0.copy());
+        let mut info = self.info(&caller.0.copy());
         if self.inner.standing.is_retired() {
             let request_id = info.request_id;
             return Answer(Box::pin(async move {
@@ -112,6 +115,10 @@ impl Serve for Outlet {
                 )
             }));
         }
+        let mut span = self.span(&info, request.uri().path());
+        if let Some(context) = span.context() {
+            info.set_context(context);
+        }
         let runtime = self.inner.shared.runtime.clone();
         let answer = {
             let _entered = runtime.enter();
@@ -120,8 +127,11 @@ impl Serve for Outlet {
         // A task of the module may wait for it on a thread of the module's own runtime.
         let answer = Entered::new(runtime.clone(), answer);
         Answer(Box::pin(async move {
+            span.fail("cancelled");
             let response = answer.await;
-            response.map(|body| Body::new(EnteredBody::new(runtime, body)))
+            span.succeed();
+            say_grpc_status(&mut span, response.headers());
+            response.map(|body| Body::new(EnteredBody::new(runtime, body, span)))
         }))
     }
 }
@@ -136,6 +146,37 @@ impl Outlet {
         current::with(|_, call| call.map(|call| call.principal.clone())).unwrap_or_default()
     }
 
+    /// The call as its caller sees it.
+    fn span(&self, info: &CallInfo, path: &str) -> ActiveSpan {
+        if !self.inner.shared.log.tracer().is_on() {
+            return ActiveSpan::none();
+        }
+        let mut span = self.inner.span_in(Some(info.context()), SpanKind::Client, "call");
+        if span.is_recorded() {
+            let name = path.trim_start_matches('/').to_owned();
+            let (service, method) = name.rsplit_once('/').unwrap_or((&name, ""));
+            span.set("rpc.system", "grpc");
+            span.set("rpc.service", service.to_owned());
+            span.set("rpc.method", method.to_owned());
+            span.set("wharf.callee", self.callee.clone());
+            span.rename(name);
+        }
+        span
+    }
+
+    /// Where the call belongs: to what the module works on here, unless it says otherwise, as a task does that took its call along.
+    fn place(&self, context: &Context) -> TraceContext {
+        let given = TraceContext {
+            trace_id: context.trace_id,
+            span_id: context.span_id,
+            flags: context.trace_flags,
+        };
+        match self.inner.context() {
+            Some(here) if !given.is_some() || here.trace_id == given.trace_id => here,
+            _ => given,
+        }
+    }
+
     /// What travels: the caller's request id and trace, the smaller of both deadlines. In its own name a module starts a
     /// request of its own, within the same trace.
     fn info(&self, context: &Context) -> CallInfo {
@@ -148,11 +189,15 @@ impl Outlet {
             .or(begun)
             .filter(|_| !own)
             .unwrap_or_else(RequestId::random);
+        let place = self.place(context);
         CallInfo {
             request_id,
-            trace_id: context.trace_id,
-            span_id: random_u64().to_be_bytes(),
-            trace_flags: context.trace_flags,
+            trace_id: place.trace_id,
+            span_id: match place.span_id {
+                [0, 0, 0, 0, 0, 0, 0, 0] => random_u64().to_be_bytes(),
+                above => above,
+            },
+            trace_flags: place.flags,
             // Of the outermost call, in the module's own name too: whatever comes of a request came from there.
             peer: current::with(|_, call| call.and_then(|call| call.peer)),
             deadline: match (inherited, asked) {

@@ -3,6 +3,7 @@
 //! Bytes are decoded here, handles are checked against their owner ([`handles`]), the port runs the rest.
 
 mod convert;
+mod describe;
 pub(crate) mod handles;
 
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 use super::entered::Entered;
 use super::{Inner, stopped};
 use crate::modules::current;
-use crate::ports::database::{DbError, On, Space, TxId};
+use crate::ports::database::{DbError, DbErrorKind, Dialect, On, Space, TxId};
+use crate::ports::traces::SpanKind;
+use crate::telemetry::ActiveSpan;
 use handles::{CallHandles, Handles, Loan, Opened, Owner};
 
 /// Rows that a module gets at once, at most.
@@ -107,14 +110,48 @@ impl Service {
             _ => Owner::Instance,
         };
         let runtime = inner.shared.runtime.clone();
+        let span = self.span(&holding, &request);
         // A task of the module may wait for it on a thread of the module's own runtime.
         Ok(FfiFuture::new(Entered::new(runtime.clone(), async move {
-            let bytes = match run(&holding, request, &owner, &runtime).await {
+            let bytes = match span.around(run(&holding, request, &owner, &runtime), kind_of).await {
                 Ok(bytes) => bytes,
                 Err(error) => write_failure(&convert::failure(error)),
             };
             Ok(bytes.into())
         })))
+    }
+}
+
+impl Service {
+    /// What is asked, without its arguments. Closing what is open is not worth one.
+    fn span(&self, holding: &Holding, request: &Request) -> ActiveSpan {
+        let mut span = match request {
+            Request::Close(_) => return ActiveSpan::none(),
+            _ => self.0.span(SpanKind::Client, "SQL"),
+        };
+        if !span.is_recorded() {
+            return span;
+        }
+        span.set(
+            "db.system.name",
+            match holding.space.dialect() {
+                Dialect::Sqlite => "sqlite",
+                Dialect::Postgres => "postgresql",
+            },
+        );
+        let sql = match request {
+            Request::Query(_, statement) | Request::Execute(_, statement) | Request::Open(_, statement) => &statement.sql,
+            Request::ExecuteRaw(_, sql) => sql,
+            Request::Begin(_) => "BEGIN",
+            Request::Commit(_) => "COMMIT",
+            Request::Rollback(_) => "ROLLBACK",
+            Request::Fetch(..) | Request::Close(_) => "FETCH",
+        };
+        let described = describe::describe(sql);
+        span.rename(described.summary);
+        span.set("db.operation.name", described.operation);
+        span.set("db.query.text", described.text);
+        span
     }
 }
 
@@ -210,6 +247,25 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
             }
             done(Done::default())
         }
+    }
+}
+
+/// In a word: the text of an error may hold values.
+fn kind_of(error: &DbError) -> &'static str {
+    match error.kind {
+        DbErrorKind::Unique => "unique",
+        DbErrorKind::ForeignKey => "foreign-key",
+        DbErrorKind::NotNull => "not-null",
+        DbErrorKind::Check => "check",
+        DbErrorKind::Conflict => "conflict",
+        DbErrorKind::Timeout => "timeout",
+        DbErrorKind::Busy => "busy",
+        DbErrorKind::Unavailable => "unavailable",
+        DbErrorKind::Type => "type",
+        DbErrorKind::Refused => "refused",
+        DbErrorKind::Gone => "gone",
+        DbErrorKind::Full => "full",
+        DbErrorKind::Other => "other",
     }
 }
 

@@ -9,6 +9,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::runtime::Handle;
 
 use crate::http::body::{Body, BoxError};
+use crate::http::gateway::trace::say_grpc_status;
+use crate::telemetry::ActiveSpan;
 
 /// Polls and drops a future inside the host's runtime: a module that awaits it may do so on a thread of its own, where timers
 /// and sockets of the host would find no runtime.
@@ -27,15 +29,35 @@ impl<F> Entered<F> {
     }
 }
 
-/// The same for the body of a response.
+/// The same for the body of a response of gRPC, and the span of the call, which ends with it.
 pub(super) struct EnteredBody {
     handle: Handle,
     body: Body,
+    span: ActiveSpan,
 }
 
 impl EnteredBody {
-    pub(super) fn new(handle: Handle, body: Body) -> Self {
-        Self { handle, body }
+    pub(super) fn new(handle: Handle, body: Body, span: ActiveSpan) -> Self {
+        Self { handle, body, span }
+    }
+
+    fn note(&mut self, frame: &Option<Result<Frame<Bytes>, BoxError>>) {
+        if !self.span.is_recorded() {
+            return;
+        }
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    say_grpc_status(&mut self.span, trailers);
+                }
+            }
+            Some(Err(_)) => self.span.fail("broken off"),
+            None => {}
+        }
+        let is_over = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        if is_over {
+            self.span = ActiveSpan::none();
+        }
     }
 }
 
@@ -69,8 +91,13 @@ impl HttpBody for EnteredBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let _entered = this.handle.enter();
-        Pin::new(&mut this.body).poll_frame(cx)
+        let entered = this.handle.enter();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        drop(entered);
+        if let Poll::Ready(frame) = &polled {
+            this.note(frame);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -124,7 +151,7 @@ mod tests {
             Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"late")))
         });
         let body = Body::new(StreamBody::new(Box::pin(slow)));
-        let body = EnteredBody::new(runtime.handle().clone(), body);
+        let body = EnteredBody::new(runtime.handle().clone(), body, ActiveSpan::none());
         let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let read = other.block_on(body.collect()).unwrap().to_bytes();
         assert_eq!(read, "late");

@@ -10,7 +10,9 @@ use wharf_plugin_api::{Fault, FaultCode, guard};
 
 use super::entered::Entered;
 use super::{Inner, stopped};
-use crate::events::{HubError, Published};
+use crate::events::{EventHub, HubError, Published};
+use crate::ports::database::TxId;
+use crate::telemetry::ActiveSpan;
 
 #[derive(Clone)]
 struct Publisher(Arc<Inner>);
@@ -31,8 +33,8 @@ impl Inner {
 }
 
 impl Publisher {
-    /// The event, if this module may publish it.
-    fn accept(&self, event: NewEvent) -> Result<Published, Fault> {
+    /// The event, if this module may publish it, and the span of that.
+    fn accept(&self, event: NewEvent) -> Result<(Published, ActiveSpan), Fault> {
         let inner = &self.0;
         if inner.standing.is_retired() {
             return Err(stopped());
@@ -46,7 +48,8 @@ impl Publisher {
         }
         let (actor, of_caller) = inner.actor();
         let tenant = event.tenant.into_string();
-        Ok(Published {
+        let (span, traceparent) = publishing(inner, subject, &event.traceparent);
+        let published = Published {
             actor,
             module: inner.standing.who.module.clone(),
             event_type: event.event_type.into(),
@@ -54,25 +57,27 @@ impl Publisher {
             data: event.data.into(),
             key: event.key.into(),
             tenant: if tenant.is_empty() { of_caller } else { tenant },
-            traceparent: event.traceparent.into(),
+            traceparent,
             correlation: event.correlation.into(),
             causation: event.causation.into(),
-        })
+        };
+        Ok((published, span))
     }
 
     fn publish(&self, event: NewEvent, tx: u64) -> Result<FfiFuture<RString>, Fault> {
-        let event = self.accept(event)?;
+        let (event, span) = self.accept(event)?;
         let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
         let hub = self.0.shared.work.events.clone();
-        let published = async move { hub.publish(event, tx).await.map(RString::from).map_err(|error| fault(&error)) };
+        let published = async move { publish(hub, event, tx, span).await.map(RString::from) };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), published)))
     }
 
     fn publish_transient(&self, event: NewEvent) -> Result<RString, Fault> {
-        let event = self.accept(event)?;
+        let (event, mut span) = self.accept(event)?;
         let _entered = self.0.shared.runtime.enter();
-        let id = self.0.shared.work.events.publish_transient(event).map_err(|error| fault(&error))?;
-        Ok(id.into())
+        let published = self.0.shared.work.events.publish_transient(event).map_err(|error| fault(&error));
+        span.settle(&published);
+        Ok(published?.into())
     }
 }
 
@@ -86,6 +91,29 @@ impl Events for Publisher {
     fn publish_transient(&self, event: NewEvent) -> RResult<RString, Fault> {
         guard(|| Publisher::publish_transient(self, event)).unwrap_or_else(Err).into()
     }
+}
+
+/// The span of a publishing, and the trace context that its deliveries go on with.
+pub(super) fn publishing(inner: &Inner, subject: &str, given: &str) -> (ActiveSpan, String) {
+    let (mut span, traceparent) = inner.leaves("publish", given);
+    if span.is_recorded() {
+        span.rename(format!("publish {subject}"));
+        span.set("messaging.system", "wharf");
+        span.set("messaging.operation.type", "send");
+        span.set("messaging.destination.name", subject.to_owned());
+    }
+    (span, traceparent)
+}
+
+/// Publishes as this span.
+pub(super) async fn publish(hub: EventHub, event: Published, tx: Option<TxId>, mut span: ActiveSpan) -> Result<String, Fault> {
+    span.fail("cancelled");
+    let published = hub.publish(event, tx).await.map_err(|error| fault(&error));
+    span.settle(&published);
+    if let (Ok(id), true) = (&published, span.is_recorded()) {
+        span.set("messaging.message.id", id.clone());
+    }
+    published
 }
 
 pub(super) fn fault(error: &HubError) -> Fault {

@@ -13,7 +13,7 @@ use super::spans::{CallIds, Span};
 use super::{Inner, Shared};
 use crate::modules::current;
 use crate::modules::standing::Standing;
-use crate::telemetry::{FieldValue, LevelCell, ModuleEvent, SpanFields, Subscription};
+use crate::telemetry::{ActiveSpan, FieldValue, LevelCell, ModuleEvent, SpanFields, Subscription};
 
 /// What an instance's log keeps: its level and who wants to hear of changes.
 pub(super) struct LogState {
@@ -76,23 +76,24 @@ impl Log for Service {
 
     fn span_new(&self, record: &LogRecord<'_>) -> u64 {
         guard(|| {
-            let call = current::with(|_, call| {
-                call.map(|call| CallIds {
-                    request_id: call.request_id.to_string(),
-                    trace_id: call.trace_id,
-                    span_id: call.span_id,
-                })
-            });
+            let call = current::with(|_, call| call.map(CallIds::of));
             let fields = record
                 .fields
                 .iter()
                 .map(|field| (field.name.as_str().to_owned(), value(field).into_owned()))
                 .collect();
-            self.0.shared.spans.insert(Span {
+            let span = Span {
                 parent: record.span,
                 name: record.message.as_str().to_owned(),
                 fields,
                 call,
+            };
+            let (tracer, who) = (self.0.shared.log.tracer(), &self.0.standing.who);
+            self.0.shared.spans.insert(span, |call, parent| match tracer.is_on() {
+                true => tracer
+                    .nested(call, parent, record.message.as_str().to_owned())
+                    .of(&who.module, who.instance),
+                false => ActiveSpan::none(),
             })
         })
         .unwrap_or(u64::MAX)
@@ -168,13 +169,7 @@ fn emit(
         .collect();
     let from_span = chain.last().and_then(|span| span.call.clone());
     current::with(|_, call| {
-        let ids = from_span.or_else(|| {
-            call.map(|call| CallIds {
-                request_id: call.request_id.to_string(),
-                trace_id: call.trace_id,
-                span_id: call.span_id,
-            })
-        });
+        let ids = from_span.or_else(|| call.map(CallIds::of));
         inner.shared.log.emit(&ModuleEvent {
             module: &who.module,
             instance: who.instance,
@@ -187,8 +182,8 @@ fn emit(
             fields,
             spans: &spans,
             request_id: ids.as_ref().map(|ids| ids.request_id.as_str()),
-            trace_id: ids.as_ref().map(|ids| ids.trace_id),
-            span_id: ids.as_ref().map(|ids| ids.span_id),
+            trace_id: ids.as_ref().map(|ids| ids.context.trace_id),
+            span_id: ids.as_ref().map(|ids| ids.context.span_id),
         });
     });
 }

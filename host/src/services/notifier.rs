@@ -69,7 +69,10 @@ impl Service {
             0 => On::Pool,
             handle => On::Tx(inner.resolve_tx(handle)?),
         };
+        let (span, traceparent) = inner.leaves("queue mail", "");
+        let span = span.with("messaging.system", "wharf").with("messaging.operation.type", "send");
         let draft = Draft {
+            traceparent,
             template: mail.template.into_string(),
             locale: mail.locale.into_string(),
             to: mail.to.into_iter().map(RString::into_string).collect(),
@@ -85,7 +88,8 @@ impl Service {
             };
             let templates = inner.templates.get().ok_or_else(no_templates)?;
             let module = inner.standing.who.module.as_str();
-            let queued = inner.shared.work.mail.queue(module, on, templates, &draft).await;
+            let queuing = inner.shared.work.mail.queue(module, on, templates, &draft);
+            let queued = span.around(queuing, |error| fault(error).code.name()).await;
             queued.map(RString::from).map_err(|error| fault(&error))
         })))
     }

@@ -38,16 +38,25 @@ impl Asking {
     fn enqueue(&self, run: NewRun, tx: u64) -> Result<FfiFuture<RString>, Fault> {
         let spec = self.spec(&run.job)?;
         let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let (mut span, traceparent) = self.0.leaves("enqueue", "");
+        if span.is_recorded() {
+            span.rename(format!("enqueue {}", run.job));
+            span.set("messaging.system", "wharf");
+            span.set("messaging.operation.type", "send");
+            span.set("messaging.destination.name", format!("{}/{}", self.0.standing.who.module, run.job));
+        }
         let run = NewJobRun {
             job: run.job.into(),
             not_before: self.not_before(run.not_before_ms, run.delay_ms)?,
             payload: run.payload.into(),
             payload_version: run.payload_version,
             dedup: Some(run.dedup.into_string()).filter(|dedup| !dedup.is_empty()),
+            traceparent,
         };
         let (hub, module) = (self.0.shared.work.jobs.clone(), self.0.standing.who.module.clone());
         let asked = async move {
-            let id = hub.enqueue(&module, &spec, run, tx).await.map_err(|error| fault(&error))?;
+            let enqueued = span.around(hub.enqueue(&module, &spec, run, tx), |error| fault(error).code.name());
+            let id = enqueued.await.map_err(|error| fault(&error))?;
             Ok(id.unwrap_or_default().into())
         };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), asked)))

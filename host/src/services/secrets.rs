@@ -10,6 +10,7 @@ use wharf_plugin_api::{Fault, FaultCode, guard};
 
 use super::entered::Entered;
 use super::{Inner, stopped};
+use crate::ports::traces::SpanKind;
 
 #[derive(Clone)]
 struct Own(Arc<Inner>);
@@ -23,10 +24,11 @@ impl Secrets for Own {
         guard(|| {
             let inner = self.0.clone();
             let name = name.as_str().to_owned();
-            FfiFuture::new(Entered::new(
-                self.0.shared.runtime.clone(),
-                async move { read(&inner, &name).await },
-            ))
+            // Without the name: which secrets there are is nobody's business.
+            let span = inner.span(SpanKind::Client, "secrets get");
+            FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), async move {
+                span.around(read(&inner, &name), |fault| fault.code.name()).await
+            }))
         })
         .unwrap_or_else(|fault| FfiFuture::ready(Err(fault)))
     }

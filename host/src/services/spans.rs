@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::telemetry::FieldValue;
+use crate::modules::endpoint::CallInfo;
+use crate::telemetry::{ActiveSpan, FieldValue, TraceContext};
 
 /// Open spans of all instances; ids are unique over the host.
 #[derive(Debug)]
 pub struct Spans {
     next: AtomicU64,
-    open: Mutex<HashMap<u64, Span>>,
+    open: Mutex<HashMap<u64, Held>>,
 }
 
 /// One open span.
@@ -26,8 +27,23 @@ pub(super) struct Span {
 #[derive(Clone, Debug)]
 pub(super) struct CallIds {
     pub(super) request_id: String,
-    pub(super) trace_id: [u8; 16],
-    pub(super) span_id: [u8; 8],
+    pub(super) context: TraceContext,
+}
+
+/// A span, and what it is in the trace of its call.
+#[derive(Debug)]
+struct Held {
+    span: Span,
+    traced: ActiveSpan,
+}
+
+impl CallIds {
+    pub(super) fn of(call: &CallInfo) -> Self {
+        Self {
+            request_id: call.request_id.to_string(),
+            context: call.context(),
+        }
+    }
 }
 
 impl Default for Spans {
@@ -43,23 +59,30 @@ impl Spans {
     /// How many are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().len()
     }
 
-    /// Opens one. Without a call of its own it belongs to its parent's.
-    pub(super) fn insert(&self, mut span: Span) -> u64 {
+    /// Opens one. Without a call of its own it belongs to its parent's. `trace` makes what it is in the trace of that call, below what
+    /// its parent is there.
+    pub(super) fn insert(&self, mut span: Span, trace: impl FnOnce(&TraceContext, Option<TraceContext>) -> ActiveSpan) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
+        let parent = open.get(&span.parent);
+        let above = parent.and_then(|parent| parent.traced.context());
         if span.call.is_none() {
-            span.call = open.get(&span.parent).and_then(|parent| parent.call.clone());
+            span.call = parent.and_then(|parent| parent.span.call.clone());
         }
-        open.insert(id, span);
+        let traced = match &span.call {
+            Some(call) => trace(&call.context, above.filter(|above| above.trace_id == call.context.trace_id)),
+            None => ActiveSpan::none(),
+        };
+        open.insert(id, Held { span, traced });
         id
     }
 
     pub(super) fn record(&self, id: u64, fields: Vec<(String, FieldValue<'static>)>) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(span) = open.get_mut(&id) {
+        let mut open = self.lock();
+        if let Some(Held { span, .. }) = open.get_mut(&id) {
             for (name, value) in fields {
                 match span.fields.iter_mut().find(|(known, _)| *known == name) {
                     Some(field) => field.1 = value,
@@ -70,14 +93,22 @@ impl Spans {
     }
 
     pub(super) fn remove(&self, id: u64) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        // Where it goes is told without the lock.
+        let Some(Held { span, mut traced }) = self.lock().remove(&id) else {
+            return;
+        };
+        if traced.is_recorded() {
+            for (name, value) in span.fields {
+                traced.set(name, value.to_attribute());
+            }
+        }
     }
 
     /// A span and those around it, outermost first.
     pub(super) fn chain(&self, mut id: u64) -> Vec<Span> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         let mut chain = Vec::new();
-        while let Some(span) = open.get(&id) {
+        while let Some(Held { span, .. }) = open.get(&id) {
             chain.push(span.clone());
             id = span.parent;
             if chain.len() >= 32 {
@@ -86,5 +117,9 @@ impl Spans {
         }
         chain.reverse();
         chain
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Held>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,6 +18,7 @@ use super::control::LogControl;
 use super::module_log::{ModuleEvent, ModuleLog};
 use super::record::{FieldValue, Record, SpanFields};
 use super::sink::LogSink;
+use super::traces::{ActiveSpan, TraceContext};
 use crate::modules::current;
 use crate::modules::endpoint::CallInfo;
 use crate::modules::standing::Standing;
@@ -38,6 +39,9 @@ type Fields = Vec<(&'static str, FieldValue<'static>)>;
 
 /// Fields of a span, kept with it.
 struct Kept(Fields);
+
+/// The span of a linked-in module in the trace of the call it was opened in.
+struct Traced(ActiveSpan);
 
 /// Collects fields; the message is one of them.
 #[derive(Default)]
@@ -96,8 +100,29 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut collect = Collect::default();
         attributes.record(&mut collect);
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Kept(collect.fields));
+        let Some(span) = context.span(id) else { return };
+        let traced = in_linked(attributes.metadata().target(), |standing, log, call| {
+            if !log.tracer().is_on() {
+                return ActiveSpan::none();
+            }
+            let mut above = span.scope().skip(1);
+            let parent = above.find_map(|span| span.extensions().get::<Traced>()?.0.context());
+            open(standing, log, call, parent, attributes.metadata().name())
+        });
+        let mut extensions = span.extensions_mut();
+        if let Some(traced) = traced.filter(ActiveSpan::is_recorded) {
+            extensions.insert(Traced(traced));
+        }
+        extensions.insert(Kept(collect.fields));
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else { return };
+        let mut extensions = span.extensions_mut();
+        if let Some(Traced(mut traced)) = extensions.remove::<Traced>() {
+            for (name, value) in extensions.remove::<Kept>().map(|kept| kept.0).unwrap_or_default() {
+                traced.set(name, value.to_attribute());
+            }
         }
     }
 
@@ -156,6 +181,16 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for HostLog {
             origin: None,
         });
     }
+}
+
+/// A span of a linked-in module. Outside of calls, and below no span of one, it belongs to no trace.
+fn open(standing: &Standing, log: &ModuleLog, call: Option<&CallInfo>, parent: Option<TraceContext>, name: &'static str) -> ActiveSpan {
+    let Some(within) = call.map(CallInfo::context).or(parent) else {
+        return ActiveSpan::none();
+    };
+    let parent = parent.filter(|parent| parent.trace_id == within.trace_id);
+    let span = log.tracer().nested(&within, parent, name.to_owned());
+    span.of(&standing.who.module, standing.who.instance)
 }
 
 /// Runs `with` when this thread is in a linked-in module and the event is not the host's own. Such a module has no dispatcher

@@ -1,4 +1,4 @@
-//! Events of modules, written in the host's stream with who they are from.
+//! Events of modules, written in the host's stream with who they are from; and their spans, which go to its traces.
 
 use jiff::Timestamp;
 use tracing::Level;
@@ -6,6 +6,7 @@ use tracing::Level;
 use super::control::LogControl;
 use super::record::{FieldValue, Origin, Record, SpanFields};
 use super::sink::LogSink;
+use super::traces::Tracer;
 
 /// One event of a module, as it came across the ABI. The identity is the host's knowledge, not the module's word.
 #[derive(Clone, Copy, Debug)]
@@ -38,18 +39,37 @@ pub struct ModuleEvent<'a> {
     pub span_id: Option<[u8; 8]>,
 }
 
-/// Writes events of modules. Clones share levels and stream.
+/// Writes events of modules, and makes spans of theirs. Clones share levels, stream and traces.
 #[derive(Clone, Debug)]
 pub struct ModuleLog {
     control: LogControl,
     sink: LogSink,
+    tracer: Tracer,
 }
 
 impl ModuleLog {
-    /// Over the levels and the stream of a host.
+    /// Over the levels and the stream of a host, whose spans nobody takes.
     #[must_use]
     pub fn new(control: LogControl, sink: LogSink) -> Self {
-        Self { control, sink }
+        Self {
+            control,
+            sink,
+            tracer: Tracer::off(),
+        }
+    }
+
+    /// Gives spans to this one.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
+    /// Makes the spans.
+    #[inline]
+    #[must_use]
+    pub fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// The levels.

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tracing::Level;
 
+use crate::ports::traces::AttributeValue;
+
 /// A value of a field.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -67,6 +69,18 @@ impl FieldValue<'_> {
             Self::F64(number) if number.is_finite() => Value::from(*number),
             Self::F64(number) => Value::String(number.to_string()),
             Self::Text(text) => Value::String(text.to_string()),
+        }
+    }
+
+    /// As an attribute of a span.
+    #[must_use]
+    pub fn to_attribute(&self) -> AttributeValue {
+        match self {
+            Self::Bool(value) => (*value).into(),
+            Self::I64(number) => (*number).into(),
+            Self::U64(number) => (*number).into(),
+            Self::F64(number) => AttributeValue::Float(*number),
+            Self::Text(text) => text.to_string().into(),
         }
     }
 

@@ -31,6 +31,7 @@ mod routes;
 mod secrets;
 mod serve;
 mod sessions;
+mod traces;
 mod validate;
 
 use std::ffi::OsString;
@@ -84,6 +85,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Config(args) => config::run(args, context).await,
             Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,
+            Command::Traces { command } => traces::run(context, &command).await,
             Command::Keys(args) => keys::run(args, context),
             Command::Sign(args) => keys::sign(&args, context),
             Command::Authz { command } => authz::run(context, &command).await,

@@ -10,6 +10,7 @@ mod settings;
 mod signals;
 mod spaces;
 mod stores;
+mod traces;
 mod welcome;
 
 use std::fs::DirBuilder;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::sync::watch;
 use wharf_host::admin::{
-    AdminAudit, AdminParts, AdminSocket, audited, call_router, mail_router, remote_routes, router, serve_admin, work_router,
+    AdminAudit, AdminParts, AdminSocket, audited, call_router, mail_router, remote_routes, router, serve_admin, traces_router, work_router,
 };
 use wharf_host::config::{Config, LoadOptions, LogFormat, OnFailure};
 use wharf_host::host::{Host, HostParts};
@@ -84,6 +85,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         state: Arc::clone(&state),
         linked: linked_modules(&config),
         error_sinks,
+        span_sinks: traces::sinks(&config, &metrics)?,
         backends,
         transport: stores::transport(&config),
         security: security::open(&config),
@@ -107,6 +109,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
         router(admin)
             .merge(call_router(host.calls()))
             .merge(mail_router(host.work().mail.clone()))
+            .merge(traces_router(host.traces().cloned()))
             .merge(work_router(host.work().clone())),
         audit,
     );

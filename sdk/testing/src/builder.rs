@@ -220,6 +220,7 @@ impl Builder {
             state: self.shared.state.clone(),
             linked: self.linked.into_iter().map(|linked| linked.0).collect(),
             error_sinks: Vec::new(),
+            span_sinks: Vec::new(),
             backends,
             transport: None,
             security: security(self.rules, &self.shared),

@@ -27,3 +27,5 @@ mod one_image;
 mod orders;
 #[path = "test_host/statuses.rs"]
 mod statuses;
+#[path = "test_host/traces.rs"]
+mod traces;

@@ -39,9 +39,9 @@ impl Gateway {
                 }
             });
         }
-        let decision = match self.gatekeeper.admit(head, &entry.policy) {
+        let decision = match self.in_request(info, || self.gatekeeper.admit(head, &entry.policy)) {
             Admission::Now(decision) => decision,
-            Admission::Later(deciding) => deciding.await,
+            Admission::Later(deciding) => self.steps_of(info, deciding).await,
         };
         if self.gatekeeper.keeps_tokens() && head.headers.get(AUTHORIZATION).is_some_and(is_bearer) {
             head.headers.remove(AUTHORIZATION);
@@ -65,10 +65,15 @@ impl Gateway {
     pub(super) async fn count_caller(&self, head: &Parts, entry: &Entry, info: &CallInfo) -> Result<Option<RateFields>, Refusal> {
         let address = info.peer.map(|peer| peer.ip());
         let class = entry.rate_class.as_deref();
+        let mut step = self.step(info, "rate limit");
+        if let (Some(class), true) = (class, step.is_recorded()) {
+            step.set("wharf.rate.class", class.to_owned());
+        }
         match self.rates.caller(&info.principal, address, class).wait().await {
             Counted::Free => Ok(None),
             Counted::Within(fields) => Ok(class.map(|_| fields)),
             Counted::Over(fields) => {
+                step.fail("over the limit");
                 let who = &info.principal;
                 self.tell(who, info, head.method.as_str(), &entry.template, ErrorKind::TooManyRequests);
                 Err(too_many(&fields))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::trace::Trace;
 use crate::grpc::timeout;
 use crate::http::request_id::RequestId;
 use crate::security::CallTokens;
 use crate::security::call_token::{Carried, WrongToken};
+use crate::telemetry::TraceContext;
 
 /// Header fields that only a trusted proxy may set.
 const FORWARDING: [&str; 7] = [
@@ -40,7 +40,7 @@ pub(super) struct Glimpse {
     pub(super) media: Media,
     /// `grpc-timeout` or `connect-timeout-ms`.
     pub(super) timeout: Option<Duration>,
-    pub(super) traceparent: Option<Trace>,
+    pub(super) traceparent: Option<TraceContext>,
     /// An id that a trusted proxy chose.
     pub(super) request_id: Option<RequestId>,
     /// Wants a WebSocket. `h2c` may be ignored (RFC 9110 7.8), and is.
@@ -71,7 +71,7 @@ impl Glimpse {
             "content-type" => self.media = media(value.as_bytes()),
             "grpc-timeout" => self.timeout = timeout::parse_grpc(value.as_bytes()),
             "connect-timeout-ms" => self.timeout = timeout::parse_connect(value.as_bytes()),
-            "traceparent" => self.traceparent = Trace::parse(value.as_bytes()),
+            "traceparent" => self.traceparent = TraceContext::parse(value.as_bytes()),
             "upgrade" => self.upgrade = value.as_bytes().eq_ignore_ascii_case(b"websocket"),
             "x-request-id" if trusted => self.request_id = RequestId::parse(value.as_bytes()),
             "x-request-id" => self.forwarding = true,

@@ -1,5 +1,6 @@
 //! Making a gateway.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -10,6 +11,7 @@ use crate::http::routes::{RouteTable, Routes};
 use crate::http::shield::Shield;
 use crate::security::denials::OnDenied;
 use crate::security::{CallTokens, Gatekeeper, PublicOnly, RateLimits};
+use crate::telemetry::Tracer;
 
 impl Gateway {
     /// A gateway that serves public routes of this table with the default [`Limits`].
@@ -26,6 +28,7 @@ impl Gateway {
             own: RouteTable::default(),
             calls: None,
             observer: None,
+            tracer: Tracer::off(),
             proxies: TrustedProxies::default(),
             limits: Limits::default(),
             in_flight: AtomicUsize::new(0),
@@ -95,6 +98,13 @@ impl Gateway {
         self
     }
 
+    /// Makes a span of each request, but of those that the host answers itself.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// Sets the limits of requests and connections.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
@@ -107,5 +117,14 @@ impl Gateway {
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
         self
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("limits", &self.limits)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
     }
 }

@@ -60,6 +60,11 @@ pub(crate) enum Command {
     },
     /// Show or change log levels of the running host
     Log(LogArgs),
+    /// Show what requests, events and jobs did, as trees
+    Traces {
+        #[command(subcommand)]
+        command: super::traces::TracesCommand,
+    },
     /// Roles and rules: who may what, and why
     Authz {
         #[command(subcommand)]

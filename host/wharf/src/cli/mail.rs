@@ -40,13 +40,16 @@ pub(crate) enum MailCommand {
 pub(super) async fn run(context: &Context, command: &MailCommand) -> Result<Exit, Failure> {
     match command {
         MailCommand::List { module, state, limit } => {
-            let state = state.as_ref().map(|state| format!("&state={}", encode(state))).unwrap_or_default();
-            let path = format!("/mail?module={}&limit={limit}{state}", encode(module));
+            let state = state
+                .as_ref()
+                .map(|state| format!("&state={}", render::in_query(state)))
+                .unwrap_or_default();
+            let path = format!("/mail?module={}&limit={limit}{state}", render::in_query(module));
             let rows: Vec<MailRow> = context.client()?.get(&path).await?;
             context.emit(&rows, |rows| table(rows));
         }
         MailCommand::Show { module, id } => {
-            let path = format!("/mail?module={}&id={}", encode(module), encode(id));
+            let path = format!("/mail?module={}&id={}", render::in_query(module), render::in_query(id));
             let rows: Vec<MailRow> = context.client()?.get(&path).await?;
             let Some(row) = rows.into_iter().next() else {
                 let message = format!("module {module} has no mail {id}");
@@ -59,10 +62,10 @@ pub(super) async fn run(context: &Context, command: &MailCommand) -> Result<Exit
             context.emit(&row, whole);
         }
         MailCommand::Retry { module, id } => {
-            let id = id.as_ref().map(|id| format!("&id={}", encode(id))).unwrap_or_default();
+            let id = id.as_ref().map(|id| format!("&id={}", render::in_query(id))).unwrap_or_default();
             let count: u64 = context
                 .client()?
-                .post(&format!("/mail/retry?module={}{id}", encode(module)))
+                .post(&format!("/mail/retry?module={}{id}", render::in_query(module)))
                 .await?;
             context.emit(&count, |count| format!("{count} mails are tried again"));
         }
@@ -103,17 +106,4 @@ fn whole(row: &MailRow) -> String {
         row.subject,
         row.text.as_deref().unwrap_or_default()
     )
-}
-
-/// For a query: module ids, mail ids and states need little of it.
-fn encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -161,6 +161,19 @@ pub(super) fn word(value: impl serde::Serialize) -> String {
     }
 }
 
+/// Text as a part of a query or path: ids and states need little of it.
+pub(super) fn in_query(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 fn module_row(m: &ModuleStatus, now: Timestamp) -> Vec<String> {
     let mut state = word(m.state);
     if !m.degraded.is_empty() {

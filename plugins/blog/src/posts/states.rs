@@ -3,7 +3,8 @@
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
 use wharf_sdk::audit::Entry;
 use wharf_sdk::services::database::Tx;
-use wharf_sdk::{Principal, Tenant, tracing};
+use wharf_sdk::tracing::{self, Instrument as _};
+use wharf_sdk::{Principal, Tenant};
 
 use super::{Expected, PUBLISH, Post, object, tags_of};
 use crate::Blog;
@@ -53,6 +54,11 @@ impl Doing {
 impl Blog {
     /// Brings a post into another state.
     pub(crate) async fn act(&self, tenant: &Tenant, who: &Principal, id: &str, expected: &Expected, doing: Doing) -> Result<Post> {
+        let span = tracing::info_span!("change state of post", post.id = id, action = doing.action().name());
+        self.change_state(tenant, who, id, expected, doing).instrument(span).await
+    }
+
+    async fn change_state(&self, tenant: &Tenant, who: &Principal, id: &str, expected: &Expected, doing: Doing) -> Result<Post> {
         let before = self.post_for(tenant, who, id, PUBLISH).await?;
         expected.check(before.row.version)?;
         let scheduled = doing.scheduled()?;

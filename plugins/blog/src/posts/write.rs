@@ -3,6 +3,7 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, TransactionTrait};
 use wharf_sdk::audit::Entry;
 use wharf_sdk::services::database::Tx;
+use wharf_sdk::tracing::{self, Instrument as _};
 use wharf_sdk::{Principal, Tenant};
 
 use super::{Expected, Post, Text, WRITE, object, resource, slugs};
@@ -40,6 +41,11 @@ impl Blog {
         };
         self.authz.require(WRITE, resource(&post.row))?;
         post.write(text);
+        let span = tracing::info_span!("write draft", post.id = post.row.id);
+        self.insert(tx, tenant, who, post).instrument(span).await
+    }
+
+    async fn insert(&self, tx: &Tx, tenant: &Tenant, who: &Principal, mut post: Post) -> Result<Post> {
         post.row.slug = slugs::take(tx, tenant, &post.row.id, &post.row.title).await?;
         post::Entity::insert(tenant.stamp(post.row.clone().into_active_model()))
             .exec_without_returning(tx)

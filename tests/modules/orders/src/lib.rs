@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use wharf_sdk::services::database::{Db, Entities};
 use wharf_sdk::services::events::Events;
 use wharf_sdk::services::scheduler::{Run, Scheduler};
+use wharf_sdk::tracing::{self, Instrument as _};
 use wharf_sdk::{
     Context, Error, Event, EventContext, Handlers, JobContext, Jobs, Migrations, Module, NoConfig, Payload, Problem, Result, Routes,
     Subscription, entities, export_module, get, post,
@@ -210,6 +211,11 @@ impl OrdersModule {
 }
 
 async fn place(State(orders): State<Arc<OrdersModule>>, Path((kind, customer, number)): Path<(String, String, i64)>) -> Result<String> {
+    let span = tracing::info_span!("place order", order.number = number);
+    place_in_tx(&orders, kind, customer, number).instrument(span).await
+}
+
+async fn place_in_tx(orders: &OrdersModule, kind: String, customer: String, number: i64) -> Result<String> {
     let failed = |error: &dyn std::fmt::Display| Problem::internal(error.to_string());
     let tx = orders.db.begin().await.map_err(|e| failed(&e))?;
     let row = placed::ActiveModel { number: Set(number) };
