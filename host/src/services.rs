@@ -42,6 +42,7 @@ pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
 pub use work::{Work, WorkSettings};
 
+use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::CallInfo;
 use crate::modules::standing::Standing;
@@ -162,6 +163,11 @@ impl Provider {
     /// Lends a transaction of the host to the instance; none when it has no database.
     pub(crate) fn lend_tx(&self, tx: crate::ports::database::TxId) -> Option<Loan> {
         self.0.lend_tx(tx)
+    }
+
+    /// What is kept for the work that a transaction was lent for.
+    pub(crate) fn belongings_of(&self, loan: &Loan) -> Belongings {
+        self.0.belongings_of(loan)
     }
 
     /// Ends everything the instance has of the host: services answer `Stopped`, tasks are dropped.

@@ -13,6 +13,7 @@ mod e2e {
     mod analytics;
     mod billing;
     mod blog;
+    mod calling_back;
     mod enabling;
     mod failpoints;
     mod lifecycle;

@@ -191,7 +191,7 @@ struct Worker(Arc<Instance>);
 
 impl Worker {
     /// The module works on it in its own name. It is no call: nobody waits for it, and no module made it.
-    fn info(&self) -> CallInfo {
+    fn info(&self, belongings: Belongings) -> CallInfo {
         CallInfo {
             request_id: RequestId::random(),
             trace_id: [0; 16],
@@ -202,11 +202,11 @@ impl Worker {
             deadline_is_named: false,
             caller: None,
             principal: self.0.provider().own(),
-            belongings: Belongings::default(),
+            belongings,
         }
     }
 
-    fn begin(&self, start: impl FnOnce() -> FfiFuture<()>) -> Result<Visiting<()>, Fault> {
+    fn begin(&self, belongings: Belongings, start: impl FnOnce() -> FfiFuture<()>) -> Result<Visiting<()>, Fault> {
         let standing = &self.0.standing;
         if let Some(fault) = over(standing) {
             return Err(fault);
@@ -215,7 +215,7 @@ impl Worker {
             let _stay = current::stay(standing);
             start()
         };
-        Ok(Visiting::on_worker_for(standing.clone(), future, self.info()))
+        Ok(Visiting::on_worker_for(standing.clone(), future, self.info(belongings)))
     }
 }
 
@@ -244,7 +244,8 @@ impl Handles for Worker {
             timeout_ms: u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX),
             tx: loan.as_ref().map_or(0, crate::services::Loan::id),
         };
-        let begun = self.begin(|| events.handle(delivery));
+        let belongings = loan.as_ref().map(|loan| self.0.provider().belongings_of(loan)).unwrap_or_default();
+        let begun = self.begin(belongings, || events.handle(delivery));
         Box::pin(async move {
             let done = begun?.await;
             drop(loan);
@@ -281,7 +282,7 @@ impl Runs for Worker {
                 Ok(())
             }),
         };
-        let begun = self.begin(|| jobs.run(run));
+        let begun = self.begin(Belongings::default(), || jobs.run(run));
         Box::pin(async move { begun?.await })
     }
 }

@@ -96,6 +96,9 @@ pub trait Space: Send + Sync + 'static {
     /// Which database this is.
     fn dialect(&self) -> Dialect;
 
+    /// Whether this text does more than read; one that is refused does nothing.
+    fn writes(&self, sql: &str) -> bool;
+
     /// Runs a statement that gives rows.
     fn query<'a>(&'a self, on: On, statement: &'a Statement) -> DbFuture<'a, Rows>;
 

@@ -131,6 +131,10 @@ impl Space for WatchedSpace {
         self.inner.dialect()
     }
 
+    fn writes(&self, sql: &str) -> bool {
+        self.inner.writes(sql)
+    }
+
     fn query<'a>(&'a self, on: On, statement: &'a Statement) -> DbFuture<'a, Rows> {
         self.inner.query(on, statement)
     }

@@ -151,7 +151,7 @@ impl Recorder {
             return Err(stopped());
         }
         let event = self.event(new)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let hub = self.0.shared.work.events.clone();
         let recorded = async move { hub.publish(event, tx).await.map(RString::from).map_err(|error| fault(&error)) };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), recorded)))

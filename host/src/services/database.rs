@@ -4,6 +4,7 @@
 
 mod convert;
 pub(crate) mod handles;
+mod writer;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
 use super::entered::Entered;
 use super::{Inner, stopped};
+use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::ports::database::{DbError, On, Space, TxId};
 use handles::{CallHandles, Handles, Loan, Opened, Owner};
@@ -78,9 +80,30 @@ impl Inner {
             .map_err(|error| Fault::new(FaultCode::NOT_FOUND, error.message))
     }
 
+    /// The same for a service that writes by itself, without a transaction, when the handle is 0.
+    ///
+    /// # Errors
+    /// `INVALID` when it would wait for the writer that a call further up has.
+    pub(crate) fn resolve_tx_or_alone(&self, id: u64) -> Result<Option<TxId>, Fault> {
+        if id == 0 {
+            self.may_take_writer()?;
+            return Ok(None);
+        }
+        self.resolve_tx(id).map(Some)
+    }
+
     /// Lends a transaction of the host to the instance: it may use it and have savepoints in it, and not end it.
     pub(crate) fn lend_tx(&self, tx: TxId) -> Option<Loan> {
         self.holding().map(|holding| holding.handles.lend(tx))
+    }
+
+    /// What is kept for the work that a transaction was lent for.
+    pub(crate) fn belongings_of(&self, loan: &Loan) -> Belongings {
+        let belongings = Belongings::default();
+        if let Some(holding) = self.holding() {
+            belongings.get_or_make(|| holding.handles.for_loan(loan));
+        }
+        belongings
     }
 }
 
@@ -106,11 +129,16 @@ impl Service {
             Request::Begin(_) | Request::Open(..) => owner(&holding),
             _ => Owner::Instance,
         };
+        let has_open_above = inner.has_open_above();
+        if has_open_above && let Err(refused) = inner.may_run(&holding, &request) {
+            return Ok(FfiFuture::ready(Ok(write_failure(&convert::failure(refused)).into())));
+        }
         let runtime = inner.shared.runtime.clone();
         // A task of the module may wait for it on a thread of the module's own runtime.
         Ok(FfiFuture::new(Entered::new(runtime.clone(), async move {
             let bytes = match run(&holding, request, &owner, &runtime).await {
                 Ok(bytes) => bytes,
+                Err(error) if has_open_above => write_failure(&convert::failure(writer::explain(error))),
                 Err(error) => write_failure(&convert::failure(error)),
             };
             Ok(bytes.into())
@@ -169,7 +197,8 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
                 handles.tx(outer)?;
             }
             let tx = space.begin(begin).await?;
-            opened(handles.take_in(Opened::Tx(tx, asked.within), owner, runtime)?)
+            let writes = asked.within.is_none() && !asked.read_only;
+            opened(handles.take_in(Opened::tx(tx, asked.within).writing(writes), owner, runtime)?)
         }
         Request::Commit(id) => {
             let tx = handles.own_tx(id)?.map_or_else(|| handles.tx(id), Ok)?;
@@ -194,8 +223,9 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
                 On::Tx(TxId(id)) => Some(id),
                 On::Pool | On::Replica => None,
             };
+            let writes = within.is_none() && space.writes(&statement.sql);
             let cursor = space.open(on, &statement).await?;
-            opened(handles.take_in(Opened::Cursor(cursor, within), owner, runtime)?)
+            opened(handles.take_in(Opened::cursor(cursor, within).writing(writes), owner, runtime)?)
         }
         Request::Fetch(id, limit) => {
             let rows = space.fetch(handles.cursor(id)?, limit.clamp(1, MOST_ROWS)).await?;

@@ -62,7 +62,7 @@ impl Publisher {
 
     fn publish(&self, event: NewEvent, tx: u64) -> Result<FfiFuture<RString>, Fault> {
         let event = self.accept(event)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let hub = self.0.shared.work.events.clone();
         let published = async move { hub.publish(event, tx).await.map(RString::from).map_err(|error| fault(&error)) };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), published)))

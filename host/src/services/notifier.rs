@@ -65,10 +65,7 @@ impl Service {
         if inner.standing.is_retired() {
             return Err(stopped());
         }
-        let on = match tx {
-            0 => On::Pool,
-            handle => On::Tx(inner.resolve_tx(handle)?),
-        };
+        let on = inner.resolve_tx_or_alone(tx)?.map_or(On::Pool, On::Tx);
         let draft = Draft {
             template: mail.template.into_string(),
             locale: mail.locale.into_string(),

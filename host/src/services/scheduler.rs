@@ -37,7 +37,7 @@ impl Asking {
 
     fn enqueue(&self, run: NewRun, tx: u64) -> Result<FfiFuture<RString>, Fault> {
         let spec = self.spec(&run.job)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let run = NewJobRun {
             job: run.job.into(),
             not_before: self.not_before(run.not_before_ms, run.delay_ms)?,
@@ -70,6 +70,7 @@ impl Asking {
         if self.0.standing.is_retired() {
             return Err(stopped());
         }
+        self.0.may_take_writer()?;
         let (hub, module) = (self.0.shared.work.jobs.clone(), self.0.standing.who.module.clone());
         let cancelled = async move {
             let cancelled = hub.cancel(&module, &id).await;
