@@ -77,7 +77,7 @@ tidy:
 
 # Host and modules in one command, with one profile: what is compared must be built alike.
 bench:
-	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics
+	$(CARGO) build --release -p wharf-bench -p bench-plain -p bench-tokio -p bench-database -p hello-module -p greeter -p analytics -p orders-module
 	$(CARGO) build --release --manifest-path bench/database/Cargo.toml --target-dir bench/database/target
 	$(TARGET)/release/wharf-bench
 	$(TARGET)/release/wharf-bench database

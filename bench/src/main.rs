@@ -11,6 +11,7 @@ mod calls;
 mod case;
 mod channel;
 mod database;
+mod events;
 mod inprocess;
 mod load;
 mod loads;
@@ -23,7 +24,7 @@ use anyhow::{Result, bail};
 
 use crate::report::Report;
 
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "callgrind",
     "inprocess",
     "calls",
@@ -34,6 +35,7 @@ const PARTS: [&str; 10] = [
     "loads",
     "authz",
     "analytics",
+    "events",
 ];
 
 fn main() -> Result<()> {
@@ -62,6 +64,7 @@ fn main() -> Result<()> {
         ["pipeline"] => pipeline::run(&mut report)?,
         ["network"] => network::run(&mut report)?,
         ["database"] => database::run()?,
+        ["events"] => events::run(&mut report)?,
         ["loads"] => loads::run(&mut report)?,
         ["callgrind", "--functions"] => callgrind::functions("plain", case::Case::JSON_10)?,
         ["callgrind", "--functions", side, case] => callgrind::functions(side, case::Case::named(case)?)?,

@@ -46,6 +46,7 @@ use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::CallInfo;
 use crate::modules::standing::Standing;
+use crate::ports::database::{DbError, DbErrorKind};
 use crate::security::{Authorizer, Principal};
 use crate::telemetry::{Metrics, ModuleLog};
 
@@ -275,6 +276,14 @@ fn own_principal(manifest: &Manifest) -> Principal {
     let asked = manifest.modules.values().flat_map(|required| required.permissions.iter().cloned());
     let own = std::iter::once(format!("{}.*", manifest.id));
     Principal::module(&manifest.id, asked.chain(own).collect())
+}
+
+/// What a service that writes in a module's space says of a database that did not.
+fn database_code(error: &DbError) -> FaultCode {
+    match error.kind {
+        DbErrorKind::Full => FaultCode::FULL,
+        _ => FaultCode::UNAVAILABLE,
+    }
 }
 
 fn stopped() -> Fault {

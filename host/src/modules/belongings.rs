@@ -90,7 +90,10 @@ mod tests {
         assert!(!third.any_above("blog", |_: &u64| true), "it keeps something else");
         assert!(!first.any_above("blog", |_: &u32| true), "it is not above itself");
         drop((first, kept));
-        assert!(third.is_below() && !third.any_above("blog", |_: &u32| true), "the call above has ended");
+        assert!(
+            third.is_below() && !third.any_above("blog", |_: &u32| true),
+            "the call above has ended"
+        );
     }
 
     #[test]

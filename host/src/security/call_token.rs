@@ -288,7 +288,10 @@ mod tests {
         drop(way);
         assert!(!found(&value));
         info.belongings = Belongings::default();
-        assert!(tokens.keep_above(&info).is_none(), "nothing is kept for a call that has nothing above it");
+        assert!(
+            tokens.keep_above(&info).is_none(),
+            "nothing is kept for a call that has nothing above it"
+        );
     }
 
     #[test]

@@ -161,7 +161,8 @@ impl Outlet {
             deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
             principal: self.principal(),
-            belongings: current::with(|_, call| call.map(|call| call.belongings.below(&self.inner.standing.who.module))).unwrap_or_default(),
+            belongings: current::with(|_, call| call.map(|call| call.belongings.below(&self.inner.standing.who.module)))
+                .unwrap_or_default(),
         }
     }
 }

@@ -18,9 +18,10 @@ use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
 use super::entered::Entered;
 use super::{Inner, stopped};
+use crate::failpoint;
 use crate::modules::belongings::Belongings;
 use crate::modules::current;
-use crate::ports::database::{DbError, On, Space, TxId};
+use crate::ports::database::{DbError, DbErrorKind, On, Space, TxId};
 use handles::{CallHandles, Handles, Loan, Opened, Owner};
 
 /// Rows that a module gets at once, at most.
@@ -123,20 +124,19 @@ impl Service {
         let request = codec::request(request).map_err(|error| Fault::from_error(FaultCode::INVALID, &error))?;
         let holding = inner
             .holding()
-            .cloned()
-            .ok_or_else(|| Fault::new(FaultCode::UNAVAILABLE, "the database of this module was not opened"))?;
+            .ok_or_else(|| Fault::from_error(FaultCode::UNAVAILABLE, &not_opened()))?;
         let owner = match &request {
-            Request::Begin(_) | Request::Open(..) => owner(&holding),
+            Request::Begin(_) | Request::Open(..) => owner(holding),
             _ => Owner::Instance,
         };
         let has_open_above = inner.has_open_above();
-        if has_open_above && let Err(refused) = inner.may_run(&holding, &request) {
+        if has_open_above && let Err(refused) = inner.may_run(holding, &request) {
             return Ok(FfiFuture::ready(Ok(write_failure(&convert::failure(refused)).into())));
         }
-        let runtime = inner.shared.runtime.clone();
+        let (runtime, inner) = (inner.shared.runtime.clone(), inner.clone());
         // A task of the module may wait for it on a thread of the module's own runtime.
         Ok(FfiFuture::new(Entered::new(runtime.clone(), async move {
-            let bytes = match run(&holding, request, &owner, &runtime).await {
+            let bytes = match run(&inner, request, &owner).await {
                 Ok(bytes) => bytes,
                 Err(error) if has_open_above => write_failure(&convert::failure(writer::explain(error))),
                 Err(error) => write_failure(&convert::failure(error)),
@@ -182,8 +182,16 @@ fn owner(holding: &Holding) -> Owner {
     .unwrap_or(Owner::Instance)
 }
 
-async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio::runtime::Handle) -> Result<Vec<u8>, DbError> {
+/// Where a test may end the process, around a commit of a module.
+async fn passing(place: &'static str, module: &str) -> Result<(), DbError> {
+    let passed = failpoint::hit_for(place, module).await;
+    passed.map_err(|told| DbError::new(DbErrorKind::Unavailable, told.to_string()))
+}
+
+async fn run(inner: &Inner, request: Request, owner: &Owner) -> Result<Vec<u8>, DbError> {
+    let holding = inner.holding().ok_or_else(not_opened)?;
     let Holding { space, handles } = holding;
+    let (runtime, module) = (&inner.shared.runtime, inner.standing.who.module.as_str());
     match request {
         Request::Query(target, statement) => {
             let rows = space.query(on(handles, target)?, &statement).await?;
@@ -202,12 +210,15 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
         }
         Request::Commit(id) => {
             let tx = handles.own_tx(id)?.map_or_else(|| handles.tx(id), Ok)?;
+            passing("database.committing", module).await?;
             let committed = space.commit(tx).await;
             handles.forget(id);
             if committed.is_err() {
                 space.abandon(tx);
             }
-            committed.and_then(|()| done(Done::default()))
+            committed?;
+            passing("database.committed", module).await?;
+            done(Done::default())
         }
         Request::Rollback(id) => {
             if let Some(tx) = handles.own_tx(id)? {
@@ -241,6 +252,10 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
             done(Done::default())
         }
     }
+}
+
+fn not_opened() -> DbError {
+    DbError::new(DbErrorKind::Unavailable, "the database of this module was not opened")
 }
 
 fn on(handles: &Handles, target: Target) -> Result<On, DbError> {

@@ -91,7 +91,7 @@ impl Events for Publisher {
 pub(super) fn fault(error: &HubError) -> Fault {
     let code = match error {
         HubError::Envelope(_) => FaultCode::INVALID,
-        HubError::Database(_) => FaultCode::UNAVAILABLE,
+        HubError::Database(error) => super::database_code(error),
         HubError::Busy => FaultCode::BUSY,
         HubError::Injected(_) => FaultCode::INTERNAL,
     };

@@ -92,7 +92,7 @@ fn fault(error: &QueueError) -> Fault {
     let code = match error {
         QueueError::Template(_) | QueueError::Address { .. } => FaultCode::INVALID,
         QueueError::TooMany(_) => FaultCode::BUSY,
-        QueueError::Database(_) => FaultCode::UNAVAILABLE,
+        QueueError::Database(error) => super::database_code(error),
     };
     Fault::new(code, error.to_string())
 }

@@ -98,7 +98,7 @@ fn fault(error: &JobError) -> Fault {
     let code = match error {
         JobError::Unknown { .. } => FaultCode::NOT_FOUND,
         JobError::Payload { .. } => FaultCode::INVALID,
-        JobError::Database(_) => FaultCode::UNAVAILABLE,
+        JobError::Database(error) => super::database_code(error),
     };
     Fault::from_error(code, error)
 }

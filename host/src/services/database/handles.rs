@@ -122,10 +122,9 @@ impl Handles {
 
     /// For the handling of an event, to which this was lent.
     pub(super) fn for_loan(self: &Arc<Self>, loan: &Loan) -> CallHandles {
-        CallHandles {
-            lent: Some(loan.id),
-            ..self.for_call()
-        }
+        let mut handles = self.for_call();
+        handles.lent = Some(loan.id);
+        handles
     }
 
     /// Takes in what was opened for `owner`. One whose owner has ended meanwhile is ended at once.
@@ -142,7 +141,12 @@ impl Handles {
             return Err(gone("its call ended while it was opened"));
         }
         let until = call.is_none().then(|| Instant::now() + self.max_age);
-        let held = Held { kind, writes, within, until };
+        let held = Held {
+            kind,
+            writes,
+            within,
+            until,
+        };
         open.handles.insert(id, held);
         if until.is_some() && !open.is_swept {
             open.is_swept = true;

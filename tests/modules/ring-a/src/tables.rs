@@ -63,5 +63,9 @@ pub(crate) mod heard {
 }
 
 pub(crate) fn migrations() -> Migrations {
-    Migrations::new().then(Migration::expand("0001_ring").create_table(turn::Entity).create_table(heard::Entity))
+    Migrations::new().then(
+        Migration::expand("0001_ring")
+            .create_table(turn::Entity)
+            .create_table(heard::Entity),
+    )
 }
