@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use wharf_tests::blobs::move_large;
-use wharf_tests::{Answer, ServerOptions, TestServer};
+use wharf_tests::{Answer, ServerOptions, TestServer, send};
 
 const KIB: usize = 1024;
 /// The large blob, in MiB; a GiB goes through `make test-servers`.
@@ -24,7 +24,7 @@ fn row(server: &TestServer) -> Value {
 #[test]
 fn a_module_keeps_no_more_than_its_quota_and_what_it_deletes_makes_room() {
     let mut server = TestServer::start(ServerOptions {
-        modules: &["depot"],
+        modules: &["depot_module"],
         config: "[blobs.quota_of]\ndepot = \"100 KiB\"\n",
         ..ServerOptions::default()
     });
@@ -32,10 +32,13 @@ fn a_module_keeps_no_more_than_its_quota_and_what_it_deletes_makes_room() {
     let refused = put(&server, "b", 60 * KIB);
     assert_eq!(refused.status, 507, "{refused:?}");
     assert_eq!(refused.json()["code"], "full", "{refused:?}");
-    assert!(
-        server.process().output().contains("expected at most 102400 together"),
-        "the log says how much"
-    );
+    let metrics = send(server.management(), "GET", "/metrics", &[], &[]).unwrap().body;
+    for line in [
+        "wharf_blobs_used_bytes{module=\"depot\"} 61440",
+        "wharf_blobs_quota_bytes{module=\"depot\"} 102400",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
     assert_eq!(server.get("/depot/blobs/b").status, 404, "nothing of it is there");
     assert_eq!(put(&server, "b", 40 * KIB).status, 200);
     let full = row(&server);
@@ -54,7 +57,7 @@ fn a_module_keeps_no_more_than_its_quota_and_what_it_deletes_makes_room() {
 #[test]
 fn a_large_blob_goes_up_and_comes_down_in_a_memory_that_does_not_grow_with_it() {
     let server = TestServer::start(ServerOptions {
-        modules: &["depot"],
+        modules: &["depot_module"],
         config: "[http]\nmax_body_bytes = \"2 GiB\"\n",
         ..ServerOptions::default()
     });

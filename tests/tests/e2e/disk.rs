@@ -12,7 +12,7 @@ const MAIL: &str = "/data/mail/";
 
 fn server(disk: &Disk) -> TestServer {
     TestServer::start(ServerOptions {
-        modules: &["orders_module", "depot"],
+        modules: &["orders_module", "depot_module"],
         environment: &disk.environment(),
         ..ServerOptions::default()
     })

@@ -70,7 +70,8 @@ fn places() -> Vec<String> {
 #[test]
 fn every_failpoint_has_a_case() {
     let places = places();
-    assert!(places.len() >= CASES.len());
+    let distinct: BTreeSet<&str> = CASES.iter().map(|(place, _)| *place).collect();
+    assert!(places.len() >= distinct.len());
     for place in &places {
         let has_one = CASES.iter().any(|(name, _)| name == place);
         assert!(has_one, "{place} has no case in tests/tests/e2e/failpoints.rs");

@@ -7,7 +7,8 @@ use wharf_tests::{Ran, ServerOptions, TestServer, library};
 
 use super::stage::LIMIT;
 
-const CONFIG: &str = "[plugins]\nauto_enable = true\n[plugins.trust]\nmode = \"any\"\n";
+/// As the server is told in its environment, for commands beside it.
+const CONFIG: &str = "[plugins]\nauto_enable = true\n[plugins.trust]\nmode = \"any\"\n[security]\ncore_modules = []\n";
 
 fn rows(ran: &Ran) -> Vec<Value> {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
@@ -40,7 +41,7 @@ fn what_ran_and_what_would_run_are_told_without_a_host() {
     let due = server.wharf(&["migrate", "plan", "--json"]);
     assert_eq!((due.code, rows(&due).len()), (0, 0), "{due:?}");
 
-    server.install_as(&library("ledger_next"), "libledger_module.so");
+    server.install_as(&library("ledger_next_module"), "libledger_module.so");
     let due = server.wharf(&["migrate", "plan", "--json"]);
     assert_eq!(due.code, 0, "{due:?}");
     let due = rows(&due);

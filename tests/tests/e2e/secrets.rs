@@ -125,13 +125,10 @@ fn a_master_key_that_others_can_read_is_told_at_the_start_and_in_the_list_of_mod
     let set_mode = |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
     set_mode(0o644);
     server.restart();
-    let said = server.process().output();
-    for text in [
-        "the master key cannot be used",
-        "has mode 644",
-        "without auth nobody can sign in",
-        "failed    auth: ",
-    ] {
+    let said = server
+        .process()
+        .wait_for_output("failed    auth: ", std::time::Duration::from_secs(30));
+    for text in ["the master key cannot be used", "has mode 644", "without auth nobody can sign in"] {
         assert!(said.contains(text), "{text:?} is not in:\n{said}");
     }
     let listed = server.wharf(&["modules", "list"]).out;

@@ -23,7 +23,7 @@ fn with_bucket(s3: &Backend, more: &[(&str, &str)]) -> TestServer {
     environment.extend([("WHARF_BLOBS__STORE", "s3"), ROOM]);
     environment.extend(more);
     TestServer::start(ServerOptions {
-        modules: &["depot"],
+        modules: &["depot_module"],
         environment: &environment,
         ..ServerOptions::default()
     })
@@ -32,7 +32,7 @@ fn with_bucket(s3: &Backend, more: &[(&str, &str)]) -> TestServer {
 #[test]
 fn a_gib_goes_through_a_directory_in_constant_memory() {
     let server = TestServer::start(ServerOptions {
-        modules: &["depot"],
+        modules: &["depot_module"],
         environment: &[ROOM],
         ..ServerOptions::default()
     });

@@ -25,7 +25,9 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 fn what_ran_and_what_would_run_on_postgres_are_told_without_a_host() {
     let postgres = Backend::start(Postgres);
     let url = postgres.variable("WHARF_TEST_POSTGRES_URL");
-    let config = format!("[database]\nurl = \"{url}\"\n[plugins]\nauto_enable = true\n[plugins.trust]\nmode = \"any\"\n");
+    let config = format!(
+        "[database]\nurl = \"{url}\"\n[plugins]\nauto_enable = true\n[plugins.trust]\nmode = \"any\"\n[security]\ncore_modules = []\n"
+    );
     let mut server = TestServer::start(ServerOptions {
         modules: &["ledger_module"],
         config: &config,
@@ -34,7 +36,7 @@ fn what_ran_and_what_would_run_on_postgres_are_told_without_a_host() {
     server.terminate(Duration::from_secs(30));
     assert_eq!(names(&server, "status"), pairs(&[("0001_entries", "applied")]));
     assert!(names(&server, "plan").is_empty());
-    server.install_as(&library("ledger_next"), "libledger_module.so");
+    server.install_as(&library("ledger_next_module"), "libledger_module.so");
     assert_eq!(
         names(&server, "plan"),
         pairs(&[("0002_color", "pending"), ("0003_one_table", "pending")])

@@ -1,8 +1,7 @@
-//! On the store in memory, and on a directory across a restart.
+//! On the store in memory, which outlives what counts it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::infra::blobs::DirectoryBlobs;
 use crate::ports::blobs::contract::{self, key, write};
 use crate::ports::blobs::{Condition, MemoryBlobs};
 
@@ -115,8 +114,8 @@ async fn single_modules_have_quotas_of_their_own_and_others_none() {
 
 #[tokio::test]
 async fn what_was_there_before_a_restart_counts() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = || QuotaBlobs::new(Arc::new(DirectoryBlobs::open(folder.path()).unwrap()), quotas(100));
+    let kept: Arc<dyn Blobs> = Arc::new(MemoryBlobs::new());
+    let open = || QuotaBlobs::new(Arc::clone(&kept), quotas(100));
     put(&open(), "a/b", 60).await.unwrap();
     let again = open();
     assert_eq!(again.known("m"), None, "nothing is counted before somebody asks");
