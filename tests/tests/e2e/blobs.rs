@@ -7,8 +7,9 @@ use wharf_tests::{Answer, ServerOptions, TestServer, send};
 const KIB: usize = 1024;
 /// The large blob, in MiB; a GiB goes through `make test-servers`.
 const LARGE: u64 = 256;
-/// What it may take of anonymous memory, in KiB: pieces on their way, and what the allocator keeps of them.
-const MOST: u64 = 32 * 1024;
+/// What it may take of anonymous memory, in KiB: pieces on their way, and what the allocator keeps of them. Mostly it is less than one
+/// MiB.
+const MOST: u64 = 16 * 1024;
 
 fn put(server: &TestServer, name: &str, size: usize) -> Answer {
     server.send("PUT", &format!("/depot/blobs/{name}"), &[], &vec![b'x'; size])

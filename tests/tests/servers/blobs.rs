@@ -7,7 +7,7 @@ use wharf_tests::{ServerOptions, TestServer};
 /// MiB.
 const LARGE: u64 = 1024;
 /// Anonymous memory in KiB: pieces on their way, and what the allocator keeps of them.
-const MOST_IN_A_DIRECTORY: u64 = 32 * 1024;
+const MOST_IN_A_DIRECTORY: u64 = 16 * 1024;
 /// With a bucket there are parts of 8 MiB beside them: one that is filled, and two that are sent.
 const MOST_IN_A_BUCKET: u64 = 96 * 1024;
 const ROOM: (&str, &str) = ("WHARF_HTTP__MAX_BODY_BYTES", "2 GiB");
