@@ -5,6 +5,7 @@
 //! ([`remote_routes`]).
 
 mod audit;
+mod blobs;
 mod call;
 mod mail;
 mod problem;
@@ -15,6 +16,7 @@ mod traces;
 mod work;
 
 pub use audit::{AdminAudit, audited};
+pub use blobs::{BlobsRow, blobs_router};
 pub use call::call_router;
 pub use mail::mail_router;
 pub use problem::Problem;

@@ -24,7 +24,7 @@ use crate::modules::control::{Answer, Control, ControlError, PinnedBuild, Plan, 
 use crate::modules::endpoint::CallInfo;
 use crate::modules::mesh::Mesh;
 use crate::modules::standing::Standing;
-use crate::modules::supervisor::{Scope, Supervisor, SupervisorError};
+use crate::modules::supervisor::{Preview, Scope, Supervisor, SupervisorError};
 use crate::ports::database::{Databases, SpaceStatus};
 use crate::ports::state::StateStore;
 use crate::ports::traces::{RecentTraces, SpanSink};
@@ -254,6 +254,14 @@ impl Host {
         });
         let writing = watching.and(self.0.recorder.clone().keep_writing());
         *self.0.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(writing);
+    }
+
+    /// What the builds that would run would do to tables that are in `databases`; see [`Supervisor::preview_migrations`].
+    ///
+    /// # Errors
+    /// `internal` when the databases or the state store do not answer.
+    pub async fn preview_migrations(&self, databases: &dyn Databases) -> Result<Preview, ControlError> {
+        self.0.supervisor.preview_migrations(databases).await
     }
 
     /// Status of the node and of every module.

@@ -43,9 +43,11 @@ pub use errors::{ErrorEvent, ErrorSink};
 pub use spans::Spans;
 pub use work::{Work, WorkSettings};
 
+use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::CallInfo;
 use crate::modules::standing::Standing;
+use crate::ports::database::{DbError, DbErrorKind};
 use crate::security::{Authorizer, Principal};
 use crate::telemetry::{Metrics, ModuleLog};
 
@@ -165,6 +167,11 @@ impl Provider {
         self.0.lend_tx(tx)
     }
 
+    /// What is kept for the work that a transaction was lent for.
+    pub(crate) fn belongings_of(&self, loan: &Loan) -> Belongings {
+        self.0.belongings_of(loan)
+    }
+
     /// Ends everything the instance has of the host: services answer `Stopped`, tasks are dropped.
     pub fn retire(&self) {
         self.0.standing.retire();
@@ -270,6 +277,14 @@ fn own_principal(manifest: &Manifest) -> Principal {
     let asked = manifest.modules.values().flat_map(|required| required.permissions.iter().cloned());
     let own = std::iter::once(format!("{}.*", manifest.id));
     Principal::module(&manifest.id, asked.chain(own).collect())
+}
+
+/// What a service that writes in a module's space says of a database that did not.
+fn database_code(error: &DbError) -> FaultCode {
+    match error.kind {
+        DbErrorKind::Full => FaultCode::FULL,
+        _ => FaultCode::UNAVAILABLE,
+    }
 }
 
 fn stopped() -> Fault {

@@ -40,6 +40,8 @@ impl FaultCode {
 
     /// It is not as the caller said it was: a condition of a write does not hold.
     pub const CONFLICT: Self = Self(14);
+    /// There is no room left for it.
+    pub const FULL: Self = Self(15);
 
     /// The name used in logs and JSON.
     #[must_use]
@@ -59,6 +61,7 @@ impl FaultCode {
             Self::FAILED => "failed",
             Self::CONFIG => "config",
             Self::CONFLICT => "conflict",
+            Self::FULL => "full",
             _ => "internal",
         }
     }

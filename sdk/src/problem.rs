@@ -1,8 +1,11 @@
 //! Errors of handlers as RFC 9457 problem details.
 
+use std::any::Any;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use wharf_plugin_api::{Fault, FaultCode};
 
 /// An error for the client: a status, a code and a sentence. Everything else belongs in the log.
 ///
@@ -46,6 +49,7 @@ kinds! {
     not_found NOT_FOUND "not-found" "404: there is no such thing.";
     conflict CONFLICT "conflict" "409: the state of things does not allow it.";
     unprocessable UNPROCESSABLE_ENTITY "unprocessable" "422: well formed, and not acceptable.";
+    full INSUFFICIENT_STORAGE "full" "507: there is no room left for it.";
     unavailable SERVICE_UNAVAILABLE "unavailable" "503: try again later.";
 }
 
@@ -87,11 +91,28 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Any error becomes [`Problem::internal`], so that `?` works; give it a status of its own where the client can act on it.
+/// Any error becomes [`Problem::internal`], so that `?` works; give it a status of its own where the client can act on it. A core
+/// service that has no room left is [`Problem::full`].
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Problem {
     fn from(error: E) -> Self {
+        if has_no_room(&error) {
+            return Self {
+                source: Some(Box::new(error)),
+                ..Self::full("there is no room left for it")
+            };
+        }
         Self::internal(error)
     }
+}
+
+/// Whether this is a core service that says so.
+fn has_no_room(error: &dyn Any) -> bool {
+    #[cfg(feature = "database")]
+    if let Some(error) = error.downcast_ref::<sea_orm::DbErr>() {
+        use crate::services::database::{DbErrExt as _, DbFailureKind};
+        return error.failure().is_some_and(|failure| failure.kind == DbFailureKind::Full);
+    }
+    error.downcast_ref::<Fault>().is_some_and(|fault| fault.code == FaultCode::FULL)
 }
 
 /// What a gRPC handler returns with `?`: the code that goes with the status. The client of a problem that is `internal` sees no
@@ -104,7 +125,7 @@ impl From<Problem> for tonic::Status {
             StatusCode::FORBIDDEN => tonic::Code::PermissionDenied,
             StatusCode::NOT_FOUND => tonic::Code::NotFound,
             StatusCode::CONFLICT => tonic::Code::Aborted,
-            StatusCode::TOO_MANY_REQUESTS => tonic::Code::ResourceExhausted,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE => tonic::Code::ResourceExhausted,
             StatusCode::SERVICE_UNAVAILABLE => tonic::Code::Unavailable,
             _ => tonic::Code::Internal,
         };
@@ -132,5 +153,28 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_service_without_room_is_507_and_resource_exhausted_and_others_are_internal() {
+        let of = |code| Problem::from(Fault::new(code, "canary"));
+        let full = of(FaultCode::FULL);
+        assert_eq!((full.status, full.code), (StatusCode::INSUFFICIENT_STORAGE, "full"));
+        assert!(!full.to_string().contains("canary"), "the sentence is for the log");
+        assert_eq!(tonic::Status::from(full).code(), tonic::Code::ResourceExhausted);
+        assert_eq!(of(FaultCode::UNAVAILABLE).status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[cfg(feature = "database")]
+    #[test]
+    fn a_full_database_is_507() {
+        let said = |kind: &str| sea_orm::DbErr::Exec(sea_orm::RuntimeErr::Internal(format!("no room [db:{kind}|13|]")));
+        assert_eq!(Problem::from(said("full")).status, StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(Problem::from(said("busy")).status, StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

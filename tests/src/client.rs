@@ -58,7 +58,7 @@ pub(crate) fn send_unix(socket: &Path, method: &str, path: &str) -> io::Result<A
 ///
 /// # Errors
 /// When there is no complete answer.
-pub(crate) fn send_unix_with(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+pub fn send_unix_with(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(LIMIT))?;
     exchange(stream, method, path, headers, body)

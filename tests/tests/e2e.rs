@@ -12,11 +12,16 @@ mod e2e {
 
     mod analytics;
     mod billing;
+    mod blobs;
     mod blog;
+    mod calling_back;
+    mod disk;
     mod enabling;
+    mod events;
     mod failpoints;
     mod lifecycle;
     mod logs;
+    mod migrate;
     mod nodes;
     mod openapi;
     mod panics;

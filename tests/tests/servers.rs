@@ -13,8 +13,12 @@ mod analytics;
 mod backends;
 #[path = "servers/billing.rs"]
 mod billing;
+#[path = "servers/blobs.rs"]
+mod blobs;
 #[path = "servers/blog.rs"]
 mod blog;
+#[path = "servers/migrate.rs"]
+mod migrate;
 #[path = "servers/nodes.rs"]
 mod nodes;
 #[path = "servers/protos.rs"]

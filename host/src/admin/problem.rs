@@ -91,7 +91,9 @@ fn status_of(code: &str) -> StatusCode {
         "call.permission_denied" => StatusCode::FORBIDDEN,
         "call.unauthenticated" => StatusCode::UNAUTHORIZED,
         "call.resource_exhausted" => StatusCode::TOO_MANY_REQUESTS,
-        "host.stopping" | "audit.unavailable" | "database.unavailable" | "call.unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        "host.stopping" | "audit.unavailable" | "blobs.unavailable" | "database.unavailable" | "call.unavailable" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         "call.deadline_exceeded" => StatusCode::GATEWAY_TIMEOUT,
         "internal" => StatusCode::INTERNAL_SERVER_ERROR,
         code if code.ends_with(".unknown") => StatusCode::NOT_FOUND,

@@ -25,7 +25,7 @@ const PREFIX: &str = "/admin/v1";
 const PERMISSIONS: &[(&str, &str)] = &[
     (
         "wharf.module.read",
-        "see modules, routes, migrations, databases and the state of the host",
+        "see modules, routes, migrations, databases, blobs and the state of the host",
     ),
     ("wharf.module.write", "enable, disable, pin, reload and migrate modules"),
     ("wharf.log.read", "see the levels of the log"),
@@ -54,6 +54,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/migrations", "wharf.module.read"),
     ("POST", "/migrations/up", "wharf.module.write"),
     ("GET", "/databases", "wharf.module.read"),
+    ("GET", "/blobs", "wharf.module.read"),
     ("POST", "/rescan", "wharf.module.write"),
     ("GET", "/security", "wharf.module.read"),
     ("GET", "/log", "wharf.log.read"),

@@ -225,6 +225,7 @@ fn refusal(grant: &Grant, error: &BlobError) -> Response<Body> {
             set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
             response
         }
+        BlobError::OverQuota { .. } => plain(StatusCode::INSUFFICIENT_STORAGE, "there may be no more blobs here"),
         BlobError::Full => plain(StatusCode::INSUFFICIENT_STORAGE, "there is no room"),
         other => {
             tracing::warn!(module.id = grant.module, error = %other, "a signed address of a blob could not be served");
@@ -305,6 +306,18 @@ mod tests {
             (status.as_u16(), &headers[CONTENT_LENGTH], body.len()),
             (200, &HeaderValue::from_static("17"), 0)
         );
+    }
+
+    #[tokio::test]
+    async fn a_quota_holds_for_what_is_written_to_a_signed_address() {
+        let store = BlobStore::in_memory().with_quotas(crate::blobs::Quotas {
+            all: 5,
+            ..crate::blobs::Quotas::default()
+        });
+        for (name, body, expected) in [("a", &b"four"[..], 200), ("b", b"4", 200), ("c", b"5", 507)] {
+            let put = signed(&store, name, Access::Put).await;
+            assert_eq!(send(&store, "PUT", &put, None, body).await.0, expected, "{name}");
+        }
     }
 
     #[tokio::test]

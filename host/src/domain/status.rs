@@ -120,6 +120,18 @@ pub struct ModuleStatus {
     pub messages: Vec<Message>,
 }
 
+impl ModuleStatus {
+    /// The last thing that went wrong, for a module that does not run because of it.
+    #[must_use]
+    pub fn why_failed(&self) -> Option<&str> {
+        if !matches!(self.state, State::Failed | State::Quarantined) {
+            return None;
+        }
+        let last = self.messages.iter().rev().find(|message| message.level == "error");
+        last.map(|message| message.text.as_str())
+    }
+}
+
 /// Everything there is to say about this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostStatus {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wharf_plugin_api::sql::{Kind as SqlKind, Value};
 use wharf_plugin_api::{Fault, FaultCode};
 
+use super::envelope;
 use super::relay::hit;
 use crate::ports::database::{DbError, TxId};
 use crate::queue::{Item, Open, Queue, Verdict, Work, WorkFuture, placeholders};
@@ -185,7 +186,7 @@ impl Delivering {
     async fn handle(&self, item: &Item, tx: Option<TxId>) -> Result<(), Fault> {
         let attempt = Try {
             subscription: self.subscription.clone(),
-            envelope: item.payload.clone(),
+            envelope: envelope_of(item),
             attempt: item.attempts,
             max_attempts: item.max_attempts,
             timeout: self.timeout,
@@ -273,6 +274,14 @@ impl Delivering {
                 "an event was not handled"
             );
         }
+    }
+}
+
+/// The envelope as it was published; one that is replayed says so.
+fn envelope_of(item: &Item) -> Vec<u8> {
+    match item.headers.get("replay").filter(|replay| !replay.is_empty()) {
+        Some(replay) => envelope::marked(&item.payload, replay),
+        None => item.payload.clone(),
     }
 }
 

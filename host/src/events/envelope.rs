@@ -1,5 +1,6 @@
 //! An event in its envelope: CloudEvents 1.0 in JSON, with the extensions partitioning, distributed tracing, and
-//! `actor`, `tenant`, `correlationid`, `causationid` (cloudevents.io, spec v1.0.2).
+//! `actor`, `tenant`, `correlationid`, `causationid` (cloudevents.io, spec v1.0.2). A handler that gets an event once more, because an
+//! operator asked for it, finds `replayid` in it too.
 
 use base64::Engine as _;
 use jiff::Timestamp;
@@ -153,6 +154,17 @@ impl Sealed {
     }
 }
 
+/// The same event with the name of the replay in which it is delivered. What cannot be read stays as it is, and is refused later.
+pub(crate) fn marked(envelope: &[u8], replay: &str) -> Vec<u8> {
+    match serde_json::from_slice::<Map<String, Value>>(envelope) {
+        Ok(mut whole) => {
+            whole.insert("replayid".to_owned(), Value::String(replay.to_owned()));
+            Value::Object(whole).to_string().into_bytes()
+        }
+        Err(_) => envelope.to_vec(),
+    }
+}
+
 /// What the subjects of the host begin with. Events of them are published by many modules.
 const HOST: &str = "wharf";
 
@@ -212,6 +224,16 @@ mod tests {
         assert_eq!(publisher("blog.post.published.v1"), "blog");
         assert_eq!(publisher("wharf.audit.recorded.v1"), "audit");
         assert!(is_shared("wharf.audit.recorded.v1") && !is_shared("wharfage.x.v1"));
+    }
+
+    #[test]
+    fn a_replayed_event_is_the_same_event_with_the_name_of_its_replay() {
+        let sealed = event("application/json", b"{\"post\":7}").seal(Timestamp::UNIX_EPOCH).unwrap();
+        let marked = marked(&sealed.envelope, "again");
+        let json: Value = serde_json::from_slice(&marked).unwrap();
+        assert_eq!((&json["replayid"], &json["data"]["post"]), (&Value::from("again"), &Value::from(7)));
+        assert_eq!(Sealed::open(marked).unwrap().id, sealed.id);
+        assert_eq!(super::marked(b"no event", "again"), b"no event");
     }
 
     #[test]

@@ -84,7 +84,8 @@ pub struct SubscriptionRow {
     pub event_type: String,
     /// Deliveries by state.
     pub deliveries: BTreeMap<String, u64>,
-    /// Whether it is given what is kept in the outbox, instead of what comes: it is new, was away, or has a full backlog.
+    /// Whether it is given what is kept in the outbox, by one publisher at least, instead of what comes: it is new, was away, or has a
+    /// full backlog.
     pub behind: bool,
     /// Whether no build of the module that ran last has it.
     pub gone: bool,
@@ -194,30 +195,37 @@ impl EventHub {
         Ok(count)
     }
 
-    /// All subscriptions.
+    /// All subscriptions, each once.
     ///
     /// # Errors
     /// What the database says.
     pub async fn subscriptions(&self) -> Result<Vec<SubscriptionRow>, DbError> {
-        let mut rows = Vec::new();
+        // A subject that many modules publish has its subscribers with each of them: they are one subscription all the same.
+        let mut rows: BTreeMap<(String, String, String), SubscriptionRow> = BTreeMap::new();
         for queue in self.0.queues.all() {
-            for subscriber in subscribers::all(&queue, On::Pool).await? {
-                let counts = self.0.queues.of(&subscriber.module).await?.counts().await?;
+            for known in subscribers::all(&queue, On::Pool).await? {
+                let id = (known.module.clone(), known.subscription.clone(), known.event_type.clone());
+                if let Some(row) = rows.get_mut(&id) {
+                    row.behind |= known.is_behind;
+                    row.gone &= known.gone_ms > 0;
+                    continue;
+                }
+                let counts = self.0.queues.of(&known.module).await?.counts().await?;
                 let own = counts
                     .into_iter()
-                    .filter(|count| count.kind == Kind::EVENT.0 && count.name == subscriber.subscription);
-                rows.push(SubscriptionRow {
+                    .filter(|count| count.kind == Kind::EVENT.0 && count.name == known.subscription);
+                let row = SubscriptionRow {
                     deliveries: own.map(|count| (count.state.name().to_owned(), count.count)).collect(),
-                    module: subscriber.module,
-                    subscription: subscriber.subscription,
-                    event_type: subscriber.event_type,
-                    behind: subscriber.is_behind,
-                    gone: subscriber.gone_ms > 0,
-                });
+                    module: known.module,
+                    subscription: known.subscription,
+                    event_type: known.event_type,
+                    behind: known.is_behind,
+                    gone: known.gone_ms > 0,
+                };
+                rows.insert(id, row);
             }
         }
-        rows.sort_by(|a, b| (&a.module, &a.subscription).cmp(&(&b.module, &b.subscription)));
-        Ok(rows)
+        Ok(rows.into_values().collect())
     }
 
     /// Schemas that running modules publish, and that subscriptions expect.

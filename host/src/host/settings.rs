@@ -51,8 +51,8 @@ pub(super) fn from_config(config: &Config, workers: usize) -> Settings {
             slow_poll: plugins.quarantine.slow_poll.get(),
             stuck_poll: plugins.quarantine.stuck_poll.get(),
             in_flight: u64::from(config.http.max_in_flight_per_module),
+            handle_age: config.database.modules.handle_age.get(),
             threads: u32::try_from(workers.saturating_sub(SPARE_WORKERS).max(1)).unwrap_or(1),
-            ..standing::Limits::default()
         },
         sections: config
             .modules
@@ -212,6 +212,14 @@ mod tests {
         let limits = limits(&config);
         assert_eq!((limits.idle_timeout, limits.write_timeout), (FOREVER, FOREVER));
         assert!(limits.body_pace.is_none() && limits.request_timeout.is_none());
+    }
+
+    #[test]
+    fn handles_of_instances_are_as_old_as_the_configuration_lets_them_be() {
+        let mut config = Config::default();
+        assert_eq!(from_config(&config, 4).limits.handle_age, standing::Limits::default().handle_age);
+        config.database.modules.handle_age = Period::secs(7);
+        assert_eq!(from_config(&config, 4).limits.handle_age, Duration::from_secs(7));
     }
 
     #[test]

@@ -338,7 +338,7 @@ impl Door {
         let glimpse = Glimpse::of(&head.headers, trusted);
         let carried = gateway.calls.as_ref().and_then(|calls| glimpse.carried(calls, &head));
         let known = carried.as_ref().and_then(|carried| carried.as_ref().ok());
-        let caller = known.and_then(|carried| carried.caller.clone());
+        let (caller, belongings) = known.map(|carried| carried.above()).unwrap_or_default();
         let request_id = known
             .and_then(|carried| carried.request_id)
             .or(glimpse.request_id)
@@ -375,7 +375,7 @@ impl Door {
             deadline_is_named: explicit.is_some(),
             caller,
             principal: Principal::Anonymous,
-            belongings: crate::modules::belongings::Belongings::default(),
+            belongings,
         };
         let call = Call {
             info,

@@ -4,6 +4,8 @@
 //! much as the clock (02:30 is 03:30). Where it is put back, a schedule for certain hours takes the first of two equal
 //! times, one for every hour takes both.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
@@ -85,6 +87,29 @@ impl Cron {
             }
         }
         found
+    }
+
+    /// The last times after one and up to another, at most so many, oldest first. It begins at the end, so however long the time in
+    /// between is, only the days of those times are worked out.
+    #[must_use]
+    pub fn last_between(&self, after: Timestamp, until: Timestamp, most: usize) -> Vec<Timestamp> {
+        let day_of = |at: Timestamp| at.to_zoned(self.zone.clone()).date();
+        let mut found = BTreeSet::new();
+        // As for `next_after`: a time of the day before may be moved over midnight.
+        let (mut date, first) = (day_of(until), day_of(after).yesterday().unwrap_or(Date::MIN));
+        loop {
+            let had_enough = found.len() >= most;
+            if self.has_day(date) {
+                found.extend(self.times(date).filter(|at| *at > after && *at <= until));
+            }
+            let Ok(before) = date.yesterday() else { break };
+            if had_enough || before < first {
+                break;
+            }
+            date = before;
+        }
+        let too_many = found.len().saturating_sub(most);
+        found.into_iter().skip(too_many).collect()
     }
 
     fn has_day(&self, date: Date) -> bool {
@@ -234,6 +259,43 @@ mod tests {
             "2026-10-25T00:00:00Z",
             &["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"],
         );
+    }
+
+    #[test]
+    fn the_last_times_are_those_that_going_forward_finds() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (schedule, zone) in [
+            ("*/20 8-9 * * *", "UTC"),
+            ("30 2 * * *", "Europe/Berlin"),
+            ("30 * * * *", "Europe/Berlin"),
+            ("0 0 * * *", "Asia/Beirut"),
+            ("59 23 * * *", "Asia/Beirut"),
+            ("0 0 13 * fri", "UTC"),
+            ("0 0 30 2 *", "UTC"),
+        ] {
+            let cron = Cron::parse(schedule, Some(zone)).unwrap();
+            for (after, until) in [
+                ("2026-03-20T08:20:00Z", "2026-04-03T09:00:00Z"),
+                ("2026-10-20T00:30:00Z", "2026-10-31T00:30:00Z"),
+                ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+                ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ] {
+                let (after, until) = (time(after), time(until));
+                let mut forward = Vec::new();
+                let mut at = after;
+                while let Some(next) = cron.next_after(at).filter(|next| *next <= until) {
+                    forward.push(next);
+                    at = next;
+                }
+                assert_eq!(
+                    cron.last_between(after, until, usize::MAX),
+                    forward,
+                    "{schedule} in {zone} until {until}"
+                );
+                let last = forward.iter().rev().take(2).rev().copied().collect::<Vec<_>>();
+                assert_eq!(cron.last_between(after, until, 2), last, "{schedule} in {zone} until {until}");
+            }
+        }
     }
 
     #[test]

@@ -195,7 +195,7 @@ struct Worker(Arc<Instance>);
 impl Worker {
     /// The module works on it in its own name. It is no call: nobody waits for it, and no module made it. It goes on with the trace of
     /// whoever left it to be done.
-    fn info(&self, came: Option<TraceContext>) -> CallInfo {
+    fn info(&self, came: Option<TraceContext>, belongings: Belongings) -> CallInfo {
         let TraceContext { trace_id, span_id, flags } = self.0.provider().origin(came);
         CallInfo {
             request_id: RequestId::random(),
@@ -207,14 +207,14 @@ impl Worker {
             deadline_is_named: false,
             caller: None,
             principal: self.0.provider().own(),
-            belongings: Belongings::default(),
+            belongings,
         }
     }
 
     /// The handling of an event, and its span below the publishing.
-    fn delivery(&self, attempt: &Try) -> (CallInfo, ActiveSpan) {
+    fn delivery(&self, attempt: &Try, belongings: Belongings) -> (CallInfo, ActiveSpan) {
         let origin = EventOrigin::of(&attempt.envelope);
-        let mut info = self.info(origin.context());
+        let mut info = self.info(origin.context(), belongings);
         let name = || format!("process {}", origin.event_type);
         let mut span = self.0.provider().below(&mut info, SpanKind::Consumer, name);
         if span.is_recorded() {
@@ -230,7 +230,7 @@ impl Worker {
 
     /// The run of a job, and its span: below whoever asked for it, or the first of a trace when it was due.
     fn job_run(&self, run: &RunTry) -> (CallInfo, ActiveSpan) {
-        let mut info = self.info(TraceContext::parse(run.traceparent.as_bytes()));
+        let mut info = self.info(TraceContext::parse(run.traceparent.as_bytes()), Belongings::default());
         let name = || format!("run {}", run.job);
         let mut span = self.0.provider().below(&mut info, SpanKind::Consumer, name);
         if span.is_recorded() {
@@ -271,7 +271,8 @@ impl Handles for Worker {
             ))));
         };
         let loan = attempt.tx.and_then(|tx| self.0.provider().lend_tx(tx));
-        let (info, span) = self.delivery(&attempt);
+        let belongings = loan.as_ref().map(|loan| self.0.provider().belongings_of(loan)).unwrap_or_default();
+        let (info, span) = self.delivery(&attempt, belongings);
         let delivery = Delivery {
             subscription: attempt.subscription.into(),
             envelope: attempt.envelope.into(),

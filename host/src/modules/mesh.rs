@@ -156,11 +156,13 @@ impl Loopback {
         parts.uri = uri;
         parts.version = http::Version::HTTP_2;
         carry(&mut parts.headers, info);
-        if let Some(token) = tokens.and_then(|tokens| tokens.seal(&module, parts.uri.path(), info)) {
+        let above = tokens.and_then(|tokens| tokens.keep_above(info));
+        if let Some(token) = tokens.and_then(|tokens| tokens.seal(&module, parts.uri.path(), info, above.as_ref())) {
             parts.headers.insert(WHARF_CALL, token);
         }
         let sent = self.client.request(Request::from_parts(parts, body.boxed_unsync()));
         Box::pin(async move {
+            let _above = above;
             match sent.await {
                 Ok(response) => response.map(Body::new),
                 Err(error) => {

@@ -1,14 +1,15 @@
 //! Keeps modules running: start-up, reload, check and shutdown are one path, `Supervisor::apply`.
 //!
 //! In reading order: `slot` (what is kept for each module), `decide` (what would be done), `bring_up` (stages 6, 7 and the
-//! start of one instance), `migrate` (its tables), `wind_down` (its end), `control` (what operators ask), `follow` (what they ask
-//! elsewhere), `watch` (the folder).
+//! start of one instance), `migrate` (its tables), `preview` (what would become of them), `wind_down` (its end), `control` (what
+//! operators ask), `follow` (what they ask elsewhere), `watch` (the folder).
 
 mod bring_up;
 mod control;
 mod decide;
 mod follow;
 mod migrate;
+mod preview;
 mod slot;
 mod watch;
 mod wind_down;
@@ -26,6 +27,7 @@ use wharf_plugin_api::root::Root_Ref;
 
 pub use decide::Scope;
 use decide::{Action, Decision};
+pub use preview::Preview;
 use slot::{Running, Slot};
 
 use super::control::{ControlError, Plan};

@@ -199,6 +199,18 @@ pub enum BlobError {
         /// Which limit that is.
         why: &'static str,
     },
+    /// The module has as much as it may have.
+    #[error(
+        "found {taken} bytes of blobs of this module and {more} more, expected at most {quota} together: delete some, or let the operator raise blobs.quota"
+    )]
+    OverQuota {
+        /// Bytes that are there or on their way.
+        taken: u64,
+        /// Bytes that were to be added.
+        more: u64,
+        /// The most.
+        quota: u64,
+    },
     /// There is no room left.
     #[error("the store of blobs is full: free space, or move it to a larger disk")]
     Full,

@@ -96,6 +96,9 @@ pub trait Space: Send + Sync + 'static {
     /// Which database this is.
     fn dialect(&self) -> Dialect;
 
+    /// Whether this text does more than read; one that is refused does nothing.
+    fn writes(&self, sql: &str) -> bool;
+
     /// Runs a statement that gives rows.
     fn query<'a>(&'a self, on: On, statement: &'a Statement) -> DbFuture<'a, Rows>;
 
@@ -134,6 +137,12 @@ pub trait Space: Send + Sync + 'static {
 
 /// All spaces of a host.
 pub trait Databases: Send + Sync + 'static {
+    /// Which database these are in.
+    fn dialect(&self) -> Dialect;
+
+    /// Modules that have a space, whether it was used or not since the host started. Nothing is made.
+    fn known(&self) -> DbFuture<'_, Vec<String>>;
+
     /// The space of a module, made when it is not there yet.
     fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>>;
 

@@ -68,6 +68,14 @@ impl WatchedDatabases {
 }
 
 impl Databases for WatchedDatabases {
+    fn dialect(&self) -> Dialect {
+        self.inner.dialect()
+    }
+
+    fn known(&self) -> DbFuture<'_, Vec<String>> {
+        self.inner.known()
+    }
+
     fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>> {
         Box::pin(async move {
             let inner = self.inner.space(module).await?;
@@ -129,6 +137,10 @@ impl Watch {
 impl Space for WatchedSpace {
     fn dialect(&self) -> Dialect {
         self.inner.dialect()
+    }
+
+    fn writes(&self, sql: &str) -> bool {
+        self.inner.writes(sql)
     }
 
     fn query<'a>(&'a self, on: On, statement: &'a Statement) -> DbFuture<'a, Rows> {

@@ -4,6 +4,8 @@
 //! never leaves it. It is good for at most a minute. The listener verifies it before it takes out all other `wharf-*` fields. A user's
 //! own token never travels between modules.
 
+mod above;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +18,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub(crate) use above::OnItsWay;
+
 use super::principal::{About, Kind, Principal};
 use super::{Authorizer, Decision};
 use crate::domain::route::Policy;
 use crate::http::request_id::RequestId;
+use crate::modules::belongings::Belongings;
 use crate::modules::endpoint::CallInfo;
 
 /// The header field.
@@ -34,6 +39,7 @@ pub struct CallTokens {
     sign: EncodingKey,
     verify: DecodingKey,
     authorizer: Arc<dyn Authorizer>,
+    above: above::CallsAbove,
 }
 
 /// What a verified token says.
@@ -45,6 +51,8 @@ pub(crate) struct Carried {
     /// Where the outermost call came from.
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) principal: Principal,
+    /// Below which calls it is.
+    pub(crate) belongings: Belongings,
 }
 
 /// A token that is not one of this host, for this path, at this time.
@@ -60,6 +68,9 @@ struct Claims {
     caller: Option<String>,
     request_id: String,
     peer: Option<SocketAddr>,
+    /// What the calls above keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    above: Option<u64>,
     who: Option<Who>,
 }
 
@@ -76,6 +87,13 @@ struct Who {
     grants: Vec<String>,
 }
 
+impl Carried {
+    /// The module that calls, and what the calls above keep.
+    pub(crate) fn above(&self) -> (Option<String>, Belongings) {
+        (self.caller.clone(), self.belongings.clone())
+    }
+}
+
 impl CallTokens {
     /// With a new key.
     ///
@@ -88,15 +106,21 @@ impl CallTokens {
             sign: EncodingKey::from_secret(&*key),
             verify: DecodingKey::from_secret(&*key),
             authorizer,
+            above: above::CallsAbove::default(),
         })
     }
 
-    /// A token for one call.
-    pub(crate) fn seal(&self, callee: &str, path: &str, info: &CallInfo) -> Option<HeaderValue> {
-        self.seal_until(callee, path, info, now() + LIFE.as_secs())
+    /// Keeps what the calls above this one have, until the result is dropped: a token made with it leads there.
+    pub(crate) fn keep_above(&self, info: &CallInfo) -> Option<OnItsWay> {
+        self.above.keep(&info.belongings)
     }
 
-    fn seal_until(&self, callee: &str, path: &str, info: &CallInfo, exp: u64) -> Option<HeaderValue> {
+    /// A token for one call.
+    pub(crate) fn seal(&self, callee: &str, path: &str, info: &CallInfo, above: Option<&OnItsWay>) -> Option<HeaderValue> {
+        self.seal_until(callee, path, info, above, now() + LIFE.as_secs())
+    }
+
+    fn seal_until(&self, callee: &str, path: &str, info: &CallInfo, above: Option<&OnItsWay>, exp: u64) -> Option<HeaderValue> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: callee.to_owned(),
@@ -105,6 +129,7 @@ impl CallTokens {
             caller: info.caller.clone(),
             request_id: info.request_id.as_str().to_owned(),
             peer: info.peer,
+            above: above.map(OnItsWay::number),
             who: Who::of(&info.principal),
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign).ok()?;
@@ -139,6 +164,7 @@ impl CallTokens {
                 Some(who) => who.principal()?,
                 None => Principal::Anonymous,
             },
+            belongings: self.above.of(claims.above),
         })
     }
 
@@ -198,7 +224,6 @@ impl fmt::Debug for CallTokens {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::modules::belongings::Belongings;
     use crate::security::NoRules;
 
     const PATH: &str = "/greeter.v1.Greeter/Hello";
@@ -238,7 +263,7 @@ mod tests {
             Principal::module("blog", vec!["identity.*".to_owned()]),
             Principal::known(Kind::User, "1", about),
         ] {
-            let value = tokens.seal("greeter", PATH, &info(who.clone())).unwrap();
+            let value = tokens.seal("greeter", PATH, &info(who.clone()), None).unwrap();
             let read = tokens.read(&value, PATH).unwrap();
             assert_eq!(read.principal, who);
             assert_eq!((read.callee.as_str(), read.caller.as_deref()), ("greeter", Some("blog")));
@@ -248,14 +273,36 @@ mod tests {
     }
 
     #[test]
+    fn what_calls_above_keep_is_found_until_the_call_is_answered() {
+        let (tokens, above) = (tokens(), Belongings::default());
+        let _kept = above.get_or_make(|| 7_u32);
+        let mut info = info(Principal::host());
+        info.belongings = above.below("blog");
+        let way = tokens.keep_above(&info).unwrap();
+        let value = tokens.seal("greeter", PATH, &info, Some(&way)).unwrap();
+        let found = |value: &HeaderValue| {
+            let read = tokens.read(value, PATH).unwrap();
+            read.belongings.any_above("blog", |kept: &u32| *kept == 7)
+        };
+        assert!(found(&value));
+        drop(way);
+        assert!(!found(&value));
+        info.belongings = Belongings::default();
+        assert!(
+            tokens.keep_above(&info).is_none(),
+            "nothing is kept for a call that has nothing above it"
+        );
+    }
+
+    #[test]
     fn a_token_of_another_key_path_or_time_is_wrong() {
         let tokens = tokens();
         let info = info(Principal::host());
-        let value = tokens.seal("greeter", PATH, &info).unwrap();
+        let value = tokens.seal("greeter", PATH, &info, None).unwrap();
         assert!(tokens.read(&value, "/greeter.v1.Greeter/Statistics").is_none());
         assert!(self::tokens().read(&value, PATH).is_none());
         for exp in [now() - 1, now() + 120] {
-            let value = tokens.seal_until("greeter", PATH, &info, exp).unwrap();
+            let value = tokens.seal_until("greeter", PATH, &info, None, exp).unwrap();
             assert!(tokens.read(&value, PATH).is_none(), "{exp}");
         }
         let unsigned = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ3aGFyZi1ob3N0In0.";

@@ -151,7 +151,7 @@ impl Recorder {
             return Err(stopped());
         }
         let mut event = self.event(new)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let hub = self.0.shared.work.events.clone();
         let span;
         (span, event.traceparent) = publishing(&self.0, RECORDED, "");

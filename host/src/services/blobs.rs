@@ -56,11 +56,13 @@ impl Store {
             }
             let module = self.inner.standing.who.module.clone();
             let span = self.span(operation);
-            let work = work(self.clone(), self.inner.shared.backends.blobs.clone(), module.clone());
+            let store = self.inner.shared.backends.blobs.clone();
+            let work = work(self.clone(), store.clone(), module.clone());
             let metrics = self.inner.shared.metrics.clone();
             FfiFuture::new(Entered::new(self.inner.shared.runtime.clone(), async move {
                 let done = span.around(work, |fault| fault.code.name()).await;
                 count(&metrics, &module, operation, done.as_ref().err());
+                show_room(&metrics, &module, &store);
                 done
             }))
         })
@@ -266,7 +268,8 @@ fn fault(error: BlobError) -> Fault {
         BlobError::NotFound { .. } => FaultCode::NOT_FOUND,
         BlobError::Condition { .. } => FaultCode::CONFLICT,
         BlobError::Invalid(_) | BlobError::Range { .. } | BlobError::TooLarge { .. } => FaultCode::INVALID,
-        BlobError::Full | BlobError::Unavailable { .. } => FaultCode::UNAVAILABLE,
+        BlobError::OverQuota { .. } | BlobError::Full => FaultCode::FULL,
+        BlobError::Unavailable { .. } => FaultCode::UNAVAILABLE,
         BlobError::Damaged { .. } => FaultCode::INTERNAL,
     };
     Fault::from_error(code, &error)
@@ -276,6 +279,16 @@ fn count(metrics: &Metrics, module: &str, operation: &str, fault: Option<&Fault>
     let outcome = fault.map_or("ok", |fault| fault.code.name());
     let labels = [("module", module), ("operation", operation), ("outcome", outcome)];
     metrics.own_counter("wharf_blobs_operations_total", &labels).increment(1);
+}
+
+/// What the module has and may have, where that is limited.
+fn show_room(metrics: &Metrics, module: &str, store: &BlobStore) {
+    let Some((used, quota)) = store.quotas.as_ref().and_then(|quotas| quotas.known(module)) else {
+        return;
+    };
+    let labels = [("module", module)];
+    metrics.own_gauge("wharf_blobs_used_bytes", &labels).set(used as f64);
+    metrics.own_gauge("wharf_blobs_quota_bytes", &labels).set(quota as f64);
 }
 
 fn moved(metrics: &Metrics, module: &str, direction: &str, bytes: usize) {

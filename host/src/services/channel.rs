@@ -18,7 +18,6 @@ use super::entered::{Entered, EnteredBody};
 use crate::http::body::Body;
 use crate::http::gateway::trace::say_grpc_status;
 use crate::http::request_id::{RequestId, random_u64};
-use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::modules::endpoint::{CallInfo, Responding};
 use crate::ports::traces::SpanKind;
@@ -207,7 +206,8 @@ impl Outlet {
             deadline_is_named,
             caller: Some(self.inner.standing.who.module.clone()),
             principal: self.principal(),
-            belongings: Belongings::default(),
+            belongings: current::with(|_, call| call.map(|call| call.belongings.below(&self.inner.standing.who.module)))
+                .unwrap_or_default(),
         }
     }
 }

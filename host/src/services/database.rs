@@ -5,6 +5,7 @@
 mod convert;
 mod describe;
 pub(crate) mod handles;
+mod writer;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use wharf_plugin_api::{Fault, FaultCode, guard, guard_drop};
 
 use super::entered::Entered;
 use super::{Inner, stopped};
+use crate::failpoint;
+use crate::modules::belongings::Belongings;
 use crate::modules::current;
 use crate::ports::database::{DbError, DbErrorKind, Dialect, On, Space, TxId};
 use crate::ports::traces::SpanKind;
@@ -81,9 +84,30 @@ impl Inner {
             .map_err(|error| Fault::new(FaultCode::NOT_FOUND, error.message))
     }
 
+    /// The same for a service that writes by itself, without a transaction, when the handle is 0.
+    ///
+    /// # Errors
+    /// `INVALID` when it would wait for the writer that a call further up has.
+    pub(crate) fn resolve_tx_or_alone(&self, id: u64) -> Result<Option<TxId>, Fault> {
+        if id == 0 {
+            self.may_take_writer()?;
+            return Ok(None);
+        }
+        self.resolve_tx(id).map(Some)
+    }
+
     /// Lends a transaction of the host to the instance: it may use it and have savepoints in it, and not end it.
     pub(crate) fn lend_tx(&self, tx: TxId) -> Option<Loan> {
         self.holding().map(|holding| holding.handles.lend(tx))
+    }
+
+    /// What is kept for the work that a transaction was lent for.
+    pub(crate) fn belongings_of(&self, loan: &Loan) -> Belongings {
+        let belongings = Belongings::default();
+        if let Some(holding) = self.holding() {
+            belongings.get_or_make(|| holding.handles.for_loan(loan));
+        }
+        belongings
     }
 }
 
@@ -103,18 +127,22 @@ impl Service {
         let request = codec::request(request).map_err(|error| Fault::from_error(FaultCode::INVALID, &error))?;
         let holding = inner
             .holding()
-            .cloned()
-            .ok_or_else(|| Fault::new(FaultCode::UNAVAILABLE, "the database of this module was not opened"))?;
+            .ok_or_else(|| Fault::from_error(FaultCode::UNAVAILABLE, &not_opened()))?;
         let owner = match &request {
-            Request::Begin(_) | Request::Open(..) => owner(&holding),
+            Request::Begin(_) | Request::Open(..) => owner(holding),
             _ => Owner::Instance,
         };
-        let runtime = inner.shared.runtime.clone();
-        let span = self.span(&holding, &request);
+        let has_open_above = inner.has_open_above();
+        if has_open_above && let Err(refused) = inner.may_run(holding, &request) {
+            return Ok(FfiFuture::ready(Ok(write_failure(&convert::failure(refused)).into())));
+        }
+        let span = self.span(holding, &request);
+        let (runtime, inner) = (inner.shared.runtime.clone(), inner.clone());
         // A task of the module may wait for it on a thread of the module's own runtime.
         Ok(FfiFuture::new(Entered::new(runtime.clone(), async move {
-            let bytes = match span.around(run(&holding, request, &owner, &runtime), kind_of).await {
+            let bytes = match span.around(run(&inner, request, &owner), kind_of).await {
                 Ok(bytes) => bytes,
+                Err(error) if has_open_above => write_failure(&convert::failure(writer::explain(error))),
                 Err(error) => write_failure(&convert::failure(error)),
             };
             Ok(bytes.into())
@@ -191,8 +219,16 @@ fn owner(holding: &Holding) -> Owner {
     .unwrap_or(Owner::Instance)
 }
 
-async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio::runtime::Handle) -> Result<Vec<u8>, DbError> {
+/// Where a test may end the process, around a commit of a module.
+async fn passing(place: &'static str, module: &str) -> Result<(), DbError> {
+    let passed = failpoint::hit_for(place, module).await;
+    passed.map_err(|told| DbError::new(DbErrorKind::Unavailable, told.to_string()))
+}
+
+async fn run(inner: &Inner, request: Request, owner: &Owner) -> Result<Vec<u8>, DbError> {
+    let holding = inner.holding().ok_or_else(not_opened)?;
     let Holding { space, handles } = holding;
+    let (runtime, module) = (&inner.shared.runtime, inner.standing.who.module.as_str());
     match request {
         Request::Query(target, statement) => {
             let rows = space.query(on(handles, target)?, &statement).await?;
@@ -206,16 +242,20 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
                 handles.tx(outer)?;
             }
             let tx = space.begin(begin).await?;
-            opened(handles.take_in(Opened::Tx(tx, asked.within), owner, runtime)?)
+            let writes = asked.within.is_none() && !asked.read_only;
+            opened(handles.take_in(Opened::tx(tx, asked.within).writing(writes), owner, runtime)?)
         }
         Request::Commit(id) => {
             let tx = handles.own_tx(id)?.map_or_else(|| handles.tx(id), Ok)?;
+            passing("database.committing", module).await?;
             let committed = space.commit(tx).await;
             handles.forget(id);
             if committed.is_err() {
                 space.abandon(tx);
             }
-            committed.and_then(|()| done(Done::default()))
+            committed?;
+            passing("database.committed", module).await?;
+            done(Done::default())
         }
         Request::Rollback(id) => {
             if let Some(tx) = handles.own_tx(id)? {
@@ -231,8 +271,9 @@ async fn run(holding: &Holding, request: Request, owner: &Owner, runtime: &tokio
                 On::Tx(TxId(id)) => Some(id),
                 On::Pool | On::Replica => None,
             };
+            let writes = within.is_none() && space.writes(&statement.sql);
             let cursor = space.open(on, &statement).await?;
-            opened(handles.take_in(Opened::Cursor(cursor, within), owner, runtime)?)
+            opened(handles.take_in(Opened::cursor(cursor, within).writing(writes), owner, runtime)?)
         }
         Request::Fetch(id, limit) => {
             let rows = space.fetch(handles.cursor(id)?, limit.clamp(1, MOST_ROWS)).await?;
@@ -267,6 +308,10 @@ fn kind_of(error: &DbError) -> &'static str {
         DbErrorKind::Full => "full",
         DbErrorKind::Other => "other",
     }
+}
+
+fn not_opened() -> DbError {
+    DbError::new(DbErrorKind::Unavailable, "the database of this module was not opened")
 }
 
 fn on(handles: &Handles, target: Target) -> Result<On, DbError> {

@@ -66,7 +66,7 @@ impl Publisher {
 
     fn publish(&self, event: NewEvent, tx: u64) -> Result<FfiFuture<RString>, Fault> {
         let (event, span) = self.accept(event)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let hub = self.0.shared.work.events.clone();
         let published = async move { publish(hub, event, tx, span).await.map(RString::from) };
         Ok(FfiFuture::new(Entered::new(self.0.shared.runtime.clone(), published)))
@@ -119,7 +119,7 @@ pub(super) async fn publish(hub: EventHub, event: Published, tx: Option<TxId>, m
 pub(super) fn fault(error: &HubError) -> Fault {
     let code = match error {
         HubError::Envelope(_) => FaultCode::INVALID,
-        HubError::Database(_) => FaultCode::UNAVAILABLE,
+        HubError::Database(error) => super::database_code(error),
         HubError::Busy => FaultCode::BUSY,
         HubError::Injected(_) => FaultCode::INTERNAL,
     };

@@ -71,20 +71,11 @@ impl Migrator {
     /// # Errors
     /// [`Refusal::Invalid`] for a kind of migration this host does not know.
     pub fn new(space: Arc<dyn Space>, module: &str, version: &str, export: &MigrationsExport) -> Result<Self, MigrationError> {
-        let dialect = space.dialect();
-        let declared = export
-            .migrations
-            .iter()
-            .map(|declared| read(declared, dialect))
-            .collect::<Result<_, _>>();
         Ok(Self {
+            declared: declared(module, export, space.dialect())?,
             space,
             module: module.to_owned(),
             version: version.to_owned(),
-            declared: declared.map_err(|refusal| MigrationError::Refused {
-                module: module.to_owned(),
-                refusal,
-            })?,
         })
     }
 
@@ -269,6 +260,18 @@ pub async fn applied(space: &Arc<dyn Space>, on: On) -> Result<Vec<Applied>, DbE
             applied_at: text(row.get(5)),
         })
         .collect())
+}
+
+/// What a build declares for one kind of database.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for a kind of migration this host does not know.
+pub fn declared(module: &str, export: &MigrationsExport, dialect: Dialect) -> Result<Vec<Migration>, MigrationError> {
+    let declared = export.migrations.iter().map(|declared| read(declared, dialect));
+    declared.collect::<Result<_, _>>().map_err(|refusal| MigrationError::Refused {
+        module: module.to_owned(),
+        refusal,
+    })
 }
 
 fn read(declared: &DeclaredMigration, dialect: Dialect) -> Result<Migration, Box<Refusal>> {

@@ -65,10 +65,7 @@ impl Service {
         if inner.standing.is_retired() {
             return Err(stopped());
         }
-        let on = match tx {
-            0 => On::Pool,
-            handle => On::Tx(inner.resolve_tx(handle)?),
-        };
+        let on = inner.resolve_tx_or_alone(tx)?.map_or(On::Pool, On::Tx);
         let (span, traceparent) = inner.leaves("queue mail", "");
         let span = span.with("messaging.system", "wharf").with("messaging.operation.type", "send");
         let draft = Draft {
@@ -99,7 +96,7 @@ fn fault(error: &QueueError) -> Fault {
     let code = match error {
         QueueError::Template(_) | QueueError::Address { .. } => FaultCode::INVALID,
         QueueError::TooMany(_) => FaultCode::BUSY,
-        QueueError::Database(_) => FaultCode::UNAVAILABLE,
+        QueueError::Database(error) => super::database_code(error),
     };
     Fault::new(code, error.to_string())
 }

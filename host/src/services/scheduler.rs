@@ -37,7 +37,7 @@ impl Asking {
 
     fn enqueue(&self, run: NewRun, tx: u64) -> Result<FfiFuture<RString>, Fault> {
         let spec = self.spec(&run.job)?;
-        let tx = (tx != 0).then(|| self.0.resolve_tx(tx)).transpose()?;
+        let tx = self.0.resolve_tx_or_alone(tx)?;
         let (mut span, traceparent) = self.0.leaves("enqueue", "");
         if span.is_recorded() {
             span.rename(format!("enqueue {}", run.job));
@@ -79,6 +79,7 @@ impl Asking {
         if self.0.standing.is_retired() {
             return Err(stopped());
         }
+        self.0.may_take_writer()?;
         let (hub, module) = (self.0.shared.work.jobs.clone(), self.0.standing.who.module.clone());
         let cancelled = async move {
             let cancelled = hub.cancel(&module, &id).await;
@@ -106,7 +107,7 @@ fn fault(error: &JobError) -> Fault {
     let code = match error {
         JobError::Unknown { .. } => FaultCode::NOT_FOUND,
         JobError::Payload { .. } => FaultCode::INVALID,
-        JobError::Database(_) => FaultCode::UNAVAILABLE,
+        JobError::Database(error) => super::database_code(error),
     };
     Fault::from_error(code, error)
 }

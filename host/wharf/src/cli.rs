@@ -4,6 +4,7 @@ mod api_keys;
 mod args;
 mod audit;
 mod authz;
+mod blobs;
 mod client;
 mod completions;
 mod config;
@@ -82,6 +83,7 @@ fn execute(command: Command, context: &Context) -> Result<Exit, Failure> {
             Command::Jobs(args) => jobs::run(args, context).await,
             Command::Migrate(args) => migrate::run(args, context).await,
             Command::Db(args) => db::run(args, context).await,
+            Command::Blobs => blobs::run(context).await,
             Command::Config(args) => config::run(args, context).await,
             Command::Mail { command } => mail::run(context, &command).await,
             Command::Log(args) => log::run(args, context).await,

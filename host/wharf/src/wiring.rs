@@ -21,12 +21,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::sync::watch;
 use wharf_host::admin::{
-    AdminAudit, AdminParts, AdminSocket, audited, call_router, mail_router, remote_routes, router, serve_admin, traces_router, work_router,
+    AdminAudit, AdminParts, AdminSocket, audited, blobs_router, call_router, mail_router, remote_routes, router, serve_admin, traces_router,
+    work_router,
 };
 use wharf_host::config::{Config, LoadOptions, LogFormat, OnFailure};
 use wharf_host::host::{Host, HostParts};
 use wharf_host::infra::database::{PostgresState, SqliteState};
 use wharf_host::modules::control::Control;
+use wharf_host::ports::database::Databases;
 use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::telemetry::{self, LineFormat, LogControl, LogSink, Metrics};
 
@@ -36,7 +38,7 @@ use settings::Settings;
 use signals::{Signal, Signals};
 use stores::Stores;
 
-pub(crate) use stores::open_vault;
+pub(crate) use stores::{open_vault, secrets_of};
 use welcome::Welcome;
 
 /// What `serve` was told beside the configuration.
@@ -110,6 +112,7 @@ pub(crate) async fn serve(config: Config, options: ServeOptions) -> anyhow::Resu
             .merge(call_router(host.calls()))
             .merge(mail_router(host.work().mail.clone()))
             .merge(traces_router(host.traces().cloned()))
+            .merge(blobs_router(host.backends().blobs.clone(), Arc::clone(&control)))
             .merge(work_router(host.work().clone())),
         audit,
     );
@@ -184,7 +187,7 @@ fn make_plugins_folder(config: &Config) -> std::io::Result<()> {
 }
 
 /// The core modules, which are linked into this program, as far as `security.core_modules` lets them run.
-fn linked_modules(config: &Config) -> Vec<wharf_host::Root> {
+pub(crate) fn linked_modules(config: &Config) -> Vec<wharf_host::Root> {
     let core = [
         ("identity", wharf_identity::root()),
         ("auth", wharf_auth::root()),
@@ -210,6 +213,14 @@ pub(crate) async fn look_at_state(config: &Config) -> Result<Option<Box<dyn Stat
     }
     let state = SqliteState::look_at(url.reveal()).await?;
     Ok(state.map(|state| Box::new(state) as Box<dyn StateStore>))
+}
+
+/// The databases of modules of a host that may not be running.
+///
+/// # Errors
+/// When what the configuration says of them cannot be read.
+pub(crate) fn module_databases(config: &Config) -> anyhow::Result<Arc<dyn Databases>> {
+    spaces::databases(config, &Metrics::new().context("metrics")?)
 }
 
 /// The part of the shutdown that requests in flight do not get, so that one that never ends leaves modules time to stop.

@@ -116,8 +116,8 @@ impl SignFor {
 
 /// The service. Handles belong to the instance, end with it, and are closed after five minutes without a call. Faults:
 /// `INVALID` for keys and arguments that cannot be, `NOT_FOUND` for blobs and handles that are not there, `CONFLICT` when a
-/// condition does not hold, `BUSY` when too many handles are open, `UNAVAILABLE` when the store does not answer or is full,
-/// `STOPPED` after the end of the instance.
+/// condition does not hold, `BUSY` when too many handles are open, `UNAVAILABLE` when the store does not answer, `FULL`
+/// when there is no room or the module has what it may have, `STOPPED` after the end of the instance.
 #[sabi_trait]
 pub trait Blobs: Send + Sync + Clone + 'static {
     /// Begins to write a blob and gives a handle. Nothing can be seen of it before [`Blobs::finish`].

@@ -40,6 +40,9 @@ pub struct Meta {
     /// Id of the event this one comes of.
     #[serde(default, rename = "causationid")]
     pub causation: Option<String>,
+    /// Names the replay in which it is delivered once more; none the first time.
+    #[serde(default, rename = "replayid")]
+    pub replay: Option<String>,
 }
 
 /// One try to handle one event.
@@ -69,6 +72,13 @@ impl EventContext {
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.meta.actor.as_deref()
+    }
+
+    /// Whether an operator had kept events delivered once more (`wharf events replay`), and this is one of them. It was most likely
+    /// handled before: do again what the module's own tables need, and do not tell others again.
+    #[must_use]
+    pub fn is_replay(&self) -> bool {
+        self.meta.replay.is_some()
     }
 
     /// Name of the subscription.

@@ -129,7 +129,7 @@ impl Blobs {
     ///
     /// # Errors
     /// `invalid` for a key or size that cannot be, `conflict` when a condition does not hold, `unavailable` when the store does
-    /// not answer or is full, and what the body says.
+    /// not answer, `full` when there is no room or the module has what it may have, and what the body says.
     pub fn put(&self, key: &str, body: impl Into<Body>) -> PutBlob {
         PutBlob {
             service: self.service.clone(),

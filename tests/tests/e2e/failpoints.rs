@@ -5,11 +5,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use wharf_tests::{ServerOptions, TestServer, library, root, send, until, visitors};
+use serde_json::{Value, json};
+use wharf_tests::{ServerOptions, TestServer, library, people, root, send, send_unix_with, until, visitors};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const WORK: i64 = 12;
+/// Commits of the sealer that pass before it is killed: those of a host that has just started among them.
+const SEALED_BEFORE: u32 = 6;
 
 /// What a place is passed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ enum Case {
     Mails,
     /// Tables of a module that has just come.
     Tables,
+    /// The audit record: what was recorded is sealed once, in chains that are whole.
+    Seals,
     /// Killed by the test in this file.
     By(&'static str),
 }
@@ -35,6 +39,10 @@ const CASES: &[(&str, Case)] = &[
     ("events.handle.before", Case::Orders),
     ("events.handle.effects", Case::Orders),
     ("events.inbox.committed", Case::Orders),
+    ("database.committing", Case::Orders),
+    ("database.committed", Case::Orders),
+    ("database.committing", Case::Seals),
+    ("database.committed", Case::Seals),
     ("jobs.leased", Case::Bills),
     ("jobs.ran", Case::Bills),
     ("jobs.recorded", Case::Bills),
@@ -62,7 +70,8 @@ fn places() -> Vec<String> {
 #[test]
 fn every_failpoint_has_a_case() {
     let places = places();
-    assert!(places.len() >= CASES.len());
+    let distinct: BTreeSet<&str> = CASES.iter().map(|(place, _)| *place).collect();
+    assert!(places.len() >= distinct.len());
     for place in &places {
         let has_one = CASES.iter().any(|(name, _)| name == place);
         assert!(has_one, "{place} has no case in tests/tests/e2e/failpoints.rs");
@@ -84,6 +93,7 @@ fn nothing_committed_is_lost_and_no_effect_happens_twice_wherever_the_host_is_ki
             Case::Bills => bills(place),
             Case::Mails => mails(place),
             Case::Tables => tables(place),
+            Case::Seals => seals(place),
             Case::By(_) => {}
         }
     }
@@ -209,6 +219,52 @@ fn tables(place: &str) {
         !rows.is_empty() && rows.iter().all(|row| row["state"] == "applied"),
         "{place}: {rows:?}"
     );
+}
+
+/// Killed around the commit of the sealer, which is what the audit module commits by itself. Accounts are made meanwhile.
+fn seals(place: &str) {
+    let failpoint = format!("{place}@audit={SEALED_BEFORE}*kill");
+    let mut server = people::host(&[], "", &[("WHARF_FAILPOINT", &failpoint)]);
+    let until_killed = Instant::now() + LIMIT;
+    let mut made = BTreeSet::new();
+    for number in 0.. {
+        let account = json!({ "tenant": "default", "email": format!("u{number}@example.org"), "name": "U", "emailVerified": true });
+        let socket = server.data().join("admin/wharf.sock");
+        let method = "/admin/v1/call/wharf.identity.v1.Users/Create";
+        let answer = send_unix_with(
+            &socket,
+            "POST",
+            method,
+            &[("content-type", "application/json")],
+            account.to_string().as_bytes(),
+        );
+        let Ok(answer) = answer.as_ref().map(wharf_tests::Answer::json) else {
+            break;
+        };
+        made.extend(answer["id"].as_str().map(|id| format!("user:{id}")));
+        assert!(
+            Instant::now() < until_killed,
+            "{place}: {} accounts were made, and nobody was killed",
+            made.len()
+        );
+    }
+    assert!(!made.is_empty(), "{place}: no account was made before the host was killed");
+    server.restart_killed(&[people::CORE], LIMIT);
+    let mut objects = Vec::new();
+    let all = until(LIMIT, || {
+        let listed = server.wharf(&["audit", "list", "--action", "identity.user.create", "--limit", "10000", "--json"]);
+        let entries: Vec<Value> = serde_json::from_str(&listed.out).ok()?;
+        objects = entries
+            .iter()
+            .map(|sealed| sealed["entry"]["object"].as_str().unwrap().to_owned())
+            .collect();
+        made.iter().all(|id| objects.contains(id)).then_some(())
+    });
+    assert!(all.is_some(), "{place}: {made:?} were made, {objects:?} are in the record");
+    let once: BTreeSet<&String> = objects.iter().collect();
+    assert_eq!(once.len(), objects.len(), "{place}: something was sealed twice: {objects:?}");
+    let verified = server.wharf(&["audit", "verify"]);
+    assert_eq!(verified.code, 0, "{place}: {verified:?}");
 }
 
 fn maildir(folder: &Path) -> Vec<String> {

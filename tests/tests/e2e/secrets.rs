@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use wharf_tests::TestServer;
+use wharf_tests::{TestServer, people};
 
 use super::stage::{config, server};
 
@@ -115,6 +115,34 @@ fn a_command_that_is_killed_while_it_seals_loses_nothing() {
     assert_eq!(seen(&server)["length"], CANARY.len());
     let key = std::fs::read_to_string(server.data().join("master.key")).unwrap();
     assert_eq!(key.lines().count(), 1, "an old key was left");
+}
+
+#[test]
+fn a_master_key_that_others_can_read_is_told_at_the_start_and_in_the_list_of_modules() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut server = people::host(&[], "", &[]);
+    let key = server.data().join("master.key");
+    let set_mode = |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o644);
+    server.restart();
+    let said = server
+        .process()
+        .wait_for_output("failed    auth: ", std::time::Duration::from_secs(30));
+    for text in ["the master key cannot be used", "has mode 644", "without auth nobody can sign in"] {
+        assert!(said.contains(text), "{text:?} is not in:\n{said}");
+    }
+    let listed = server.wharf(&["modules", "list"]).out;
+    let is_failed = |line: &str| line.starts_with("auth ") && line.contains("failed");
+    assert!(listed.lines().any(is_failed), "{listed}");
+    assert!(
+        listed.lines().any(|line| line.starts_with("auth: ") && line.contains("chmod 600")),
+        "{listed}"
+    );
+
+    set_mode(0o600);
+    let enabled = server.wharf(&["modules", "enable", "auth"]);
+    assert_eq!(enabled.code, 0, "{enabled:?}");
+    assert!(!people::person(&server, "default", "ada", &[]).token.is_empty());
 }
 
 #[test]

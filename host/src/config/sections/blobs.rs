@@ -20,6 +20,10 @@ pub struct Blobs {
     pub max_size: ByteSize,
     /// The same for single modules, by id.
     pub max_size_of: BTreeMap<String, ByteSize>,
+    /// What all blobs of one module may be together. 0 B: as much as there is room.
+    pub quota: ByteSize,
+    /// The same for single modules, by id.
+    pub quota_of: BTreeMap<String, ByteSize>,
     /// How clients reach the public listener, for signed addresses of a directory: `https://example.org`. Default: `http.public_url`.
     pub public_url: Option<String>,
     /// The bucket for `store = "s3"`.
@@ -68,6 +72,8 @@ impl Default for Blobs {
             dir: None,
             max_size: ByteSize::mib(5 * 1024),
             max_size_of: BTreeMap::new(),
+            quota: ByteSize(0),
+            quota_of: BTreeMap::new(),
             public_url: None,
             s3: S3::default(),
         }

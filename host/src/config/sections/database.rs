@@ -27,6 +27,8 @@ pub struct Spaces {
     pub statement_timeout: Period,
     /// How old a transaction or cursor may become before it is rolled back.
     pub transaction_age: Period,
+    /// How long an instance may keep a transaction or cursor that was opened outside of a call, in a task for one.
+    pub handle_age: Period,
     /// A connection that nobody used for so long is closed.
     pub idle_timeout: Period,
     /// A statement that took longer is logged, with its text and without its arguments.
@@ -75,6 +77,7 @@ impl Default for Spaces {
             acquire_timeout: Period::secs(10),
             statement_timeout: Period::secs(30),
             transaction_age: Period::secs(300),
+            handle_age: Period::secs(60),
             idle_timeout: Period::secs(300),
             slow_query: Period(std::time::Duration::from_millis(500)),
             max_bytes: ByteSize::mib(64),

@@ -38,7 +38,10 @@ impl Supervisor {
         let before = os::anonymous_bytes();
         self.step(slot, State::Verified);
         self.step(slot, State::Resolved);
-        let image = match self.open_library(slot, checked).await {
+        if let Some(finding) = self.needs_down(&checked.manifest) {
+            return self.failed(slot, about, vec![finding]);
+        }
+        let image = match self.open_library(&slot.id, checked).await {
             Ok(image) => image,
             Err(finding) => return self.failed(slot, about, vec![finding]),
         };
@@ -59,11 +62,8 @@ impl Supervisor {
         self.bring_up(slot, image, section, Origin { about }).await
     }
 
-    async fn open_library(&self, slot: &Slot, checked: Checked) -> Result<Image, Finding> {
-        let needs_down = self.needs_down(&checked.manifest);
-        if let Some(finding) = needs_down {
-            return Err(finding);
-        }
+    /// Stage 6.
+    pub(super) async fn open_library(&self, id: &str, checked: Checked) -> Result<Image, Finding> {
         let verified = checked.store(&self.0.private)?;
         let reserve = self.settings().reserve_thread_keys;
         let opened = tokio::task::spawn_blocking(move || {
@@ -76,8 +76,8 @@ impl Supervisor {
         });
         match opened.await {
             Ok(Ok(image)) => Ok(image),
-            Ok(Err(error)) => Err(open_finding(&error).about(&slot.id)),
-            Err(join) => Err(Finding::new(&kind::OPEN_PANICKED, join.to_string()).about(&slot.id)),
+            Ok(Err(error)) => Err(open_finding(&error).about(id)),
+            Err(join) => Err(Finding::new(&kind::OPEN_PANICKED, join.to_string()).about(id)),
         }
     }
 
@@ -318,7 +318,7 @@ fn open_finding(error: &OpenError) -> Finding {
     Finding::new(kind, error.to_string())
 }
 
-fn create_finding(fault: &Fault) -> Finding {
+pub(super) fn create_finding(fault: &Fault) -> Finding {
     let kind = match fault.code {
         FaultCode::PANICKED => &kind::CREATE_PANICKED,
         FaultCode::UNDECLARED => &kind::CREATE_UNDECLARED,

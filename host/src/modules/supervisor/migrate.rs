@@ -144,7 +144,7 @@ fn migrator(instance: &Arc<Instance>) -> Result<Option<Migrator>, Box<Finding>> 
         .map_err(|error| Box::new(finding(&error)))
 }
 
-fn finding(error: &MigrationError) -> Finding {
+pub(super) fn finding(error: &MigrationError) -> Finding {
     let kind = match error {
         MigrationError::Refused { .. } => &kind::MIGRATION_REFUSED,
         MigrationError::Statement { .. } | MigrationError::Database { .. } => &kind::MIGRATION_FAILED,

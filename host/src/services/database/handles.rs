@@ -29,6 +29,8 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     kind: HeldKind,
+    /// It has the one connection that writes, where a space has only one.
+    writes: bool,
     /// The transaction it is inside of.
     within: Option<u64>,
     /// When it is ended, for one that belongs to the instance.
@@ -47,6 +49,8 @@ enum HeldKind {
 pub(super) struct CallHandles {
     owner: Weak<Handles>,
     ids: Mutex<Vec<u64>>,
+    /// A transaction of the host that was lent for this call, which does not end it.
+    lent: Option<u64>,
 }
 
 /// A transaction of the host that an instance may use until this is dropped.
@@ -65,16 +69,37 @@ pub(super) enum Owner {
 
 /// What is being taken in.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Opened {
-    Tx(TxId, Option<u64>),
-    Cursor(CursorId, Option<u64>),
+pub(super) struct Opened {
+    id: u64,
+    kind: HeldKind,
+    within: Option<u64>,
+    writes: bool,
 }
 
 impl Opened {
-    const fn id(self) -> u64 {
-        match self {
-            Self::Tx(TxId(id), _) | Self::Cursor(CursorId(id), _) => id,
+    /// A transaction, or a savepoint in one.
+    pub(super) const fn tx(tx: TxId, within: Option<u64>) -> Self {
+        Self {
+            id: tx.0,
+            kind: HeldKind::Tx,
+            within,
+            writes: false,
         }
+    }
+
+    pub(super) const fn cursor(cursor: CursorId, within: Option<u64>) -> Self {
+        Self {
+            id: cursor.0,
+            kind: HeldKind::Cursor,
+            within,
+            writes: false,
+        }
+    }
+
+    /// It has the one connection that writes.
+    pub(super) const fn writing(mut self, writes: bool) -> Self {
+        self.writes = writes;
+        self
     }
 }
 
@@ -91,16 +116,20 @@ impl Handles {
         CallHandles {
             owner: Arc::downgrade(self),
             ids: Mutex::default(),
+            lent: None,
         }
+    }
+
+    /// For the handling of an event, to which this was lent.
+    pub(super) fn for_loan(self: &Arc<Self>, loan: &Loan) -> CallHandles {
+        let mut handles = self.for_call();
+        handles.lent = Some(loan.id);
+        handles
     }
 
     /// Takes in what was opened for `owner`. One whose owner has ended meanwhile is ended at once.
     pub(super) fn take_in(self: &Arc<Self>, opened: Opened, owner: &Owner, runtime: &Runtime) -> Result<u64, DbError> {
-        let id = opened.id();
-        let (kind, within) = match opened {
-            Opened::Tx(_, within) => (HeldKind::Tx, within),
-            Opened::Cursor(_, within) => (HeldKind::Cursor, within),
-        };
+        let Opened { id, kind, within, writes } = opened;
         let call = match owner {
             Owner::Call(call) => Some(call.upgrade()),
             Owner::Instance => None,
@@ -112,7 +141,13 @@ impl Handles {
             return Err(gone("its call ended while it was opened"));
         }
         let until = call.is_none().then(|| Instant::now() + self.max_age);
-        open.handles.insert(id, Held { kind, within, until });
+        let held = Held {
+            kind,
+            writes,
+            within,
+            until,
+        };
+        open.handles.insert(id, held);
         if until.is_some() && !open.is_swept {
             open.is_swept = true;
             runtime.spawn(sweep(Arc::downgrade(self), self.max_age));
@@ -183,6 +218,7 @@ impl Handles {
     pub(crate) fn lend(self: &Arc<Self>, tx: TxId) -> Loan {
         let held = Held {
             kind: HeldKind::Lent,
+            writes: true,
             within: None,
             until: None,
         };
@@ -207,6 +243,16 @@ impl Handles {
     /// How many are open, for status and tests.
     pub(crate) fn count(&self) -> usize {
         lock(&self.open).handles.len()
+    }
+}
+
+impl CallHandles {
+    /// Whether it has the one connection that writes right now.
+    pub(super) fn has_writer(&self) -> bool {
+        let Some(owner) = self.owner.upgrade() else { return false };
+        let (open, ids) = (lock(&owner.open), lock(&self.ids));
+        let mut mine = ids.iter().chain(&self.lent);
+        mine.any(|id| open.handles.get(id).is_some_and(|held| held.writes))
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Jobs(JobsArgs),
     /// Show the database spaces of modules
     Db(DbArgs),
+    /// Show what modules keep as blobs, and how much they may
+    Blobs,
     /// Check, explain or describe the configuration
     Config(ConfigArgs),
     /// Show the mail of modules, and try dead ones again

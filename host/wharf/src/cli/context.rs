@@ -10,7 +10,7 @@ use wharf_host::telemetry::clean;
 
 use super::args::Global;
 use super::client::AdminClient;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::remote::{Logins, Remote};
 use super::render;
 
@@ -73,6 +73,11 @@ impl Context {
             None => self.load_config(false)?.admin_socket(),
         };
         Ok(AdminClient::new(socket))
+    }
+
+    /// Whether a command may do by itself what no host was there to do: not when it was to ask one somewhere else.
+    pub(super) fn may_look_here(&self, failure: &Failure) -> bool {
+        failure.exit == Exit::NoHost && self.server.is_none() && self.socket.is_none()
     }
 
     /// Prints a result: JSON for programs, what `human` makes of it for people.

@@ -1,11 +1,12 @@
-//! `wharf migrate`: the tables of modules.
+//! `wharf migrate`: the tables of modules. Without a running host it looks at the databases itself.
 
+use wharf_host::domain::finding::Finding;
 use wharf_host::domain::migration::MigrationRow;
 
 use super::args::{MigrateArgs, MigrateCommand};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::render;
+use super::{offline, render};
 
 pub(super) async fn run(args: MigrateArgs, context: &Context) -> Result<Exit, Failure> {
     match args.command {
@@ -15,15 +16,33 @@ pub(super) async fn run(args: MigrateArgs, context: &Context) -> Result<Exit, Fa
     }
 }
 
-async fn rows(module: Option<&str>, context: &Context) -> Result<Vec<MigrationRow>, Failure> {
-    let mut rows: Vec<MigrationRow> = context.client()?.get("/migrations").await?;
-    rows.retain(|row| module.is_none_or(|id| id == row.module));
-    Ok(rows)
+async fn plan(module: Option<&str>, context: &Context) -> Result<Exit, Failure> {
+    let (mut due, findings) = match context.client()?.get("/migrations").await {
+        Err(failure) if context.may_look_here(&failure) => {
+            let config = context.load_config(false)?;
+            context.note(&format!(
+                "{}; asking the builds in {} instead, which are created with nothing but memory behind them, and not started",
+                failure.message,
+                config.plugins_dir().display()
+            ));
+            let preview = offline::preview_migrations(&config, &context.load_options(false)).await?;
+            (preview.rows, preview.findings)
+        }
+        answer => (answer?, Vec::new()),
+    };
+    due.retain(|row: &MigrationRow| row.state != "applied" && module.is_none_or(|id| id == row.module));
+    show_plan(&due, context);
+    let errors: Vec<Finding> = findings.into_iter().filter(Finding::is_error).collect();
+    if errors.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let message = "not all builds could be asked; what the others would do is above";
+    let mut failure = Failure::new(Exit::Findings, "migration.unknown", message, "`wharf modules check` shows more");
+    failure.findings = errors;
+    Err(failure)
 }
 
-async fn plan(module: Option<&str>, context: &Context) -> Result<Exit, Failure> {
-    let mut due = rows(module, context).await?;
-    due.retain(|row| row.state != "applied");
+fn show_plan(due: &[MigrationRow], context: &Context) {
     context.emit(&due, |due| {
         if due.is_empty() {
             return "nothing to do".to_owned();
@@ -34,7 +53,6 @@ async fn plan(module: Option<&str>, context: &Context) -> Result<Exit, Failure> 
         });
         blocks.collect::<Vec<_>>().join("\n")
     });
-    Ok(Exit::Ok)
 }
 
 async fn up(module: Option<&str>, context: &Context) -> Result<Exit, Failure> {
@@ -47,7 +65,17 @@ async fn up(module: Option<&str>, context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn status(module: Option<&str>, context: &Context) -> Result<Exit, Failure> {
-    let rows = rows(module, context).await?;
+    let mut rows: Vec<MigrationRow> = match context.client()?.get("/migrations").await {
+        Err(failure) if context.may_look_here(&failure) => {
+            context.note(&format!(
+                "{}; these are the migrations that the databases remember; `wharf migrate plan` asks the builds for new ones",
+                failure.message
+            ));
+            offline::remembered_migrations(&context.load_config(false)?).await?
+        }
+        answer => answer?,
+    };
+    rows.retain(|row| module.is_none_or(|id| id == row.module));
     context.emit(&rows, |rows| table(rows));
     Ok(Exit::Ok)
 }

@@ -29,7 +29,13 @@ pub(super) fn modules(modules: &[ModuleStatus], now: Timestamp) -> String {
         return "no modules".to_owned();
     }
     let header = ["ID", "VERSION", "STATE", "HEALTH", "GEN", "CALLS", "ERRORS", "PREFIX", "FOR"];
-    table(&header, modules.iter().map(|m| module_row(m, now)))
+    let mut text = table(&header, modules.iter().map(|m| module_row(m, now)));
+    for module in modules {
+        if let Some(why) = module.why_failed() {
+            text.push_str(&format!("\n{}: {}", clean(&module.id), clean(why)));
+        }
+    }
+    text
 }
 
 /// Everything about one module.

@@ -1,16 +1,21 @@
 //! Chooses the store of blobs.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use wharf_host::blobs::{AddressSigner, BlobStore};
-use wharf_host::config::{BlobStoreKind, Config};
+use wharf_host::blobs::{AddressSigner, BlobStore, Quotas};
+use wharf_host::config::{BlobStoreKind, ByteSize, Config};
 use wharf_host::infra::blobs::{DirectoryBlobs, S3Blobs, S3Settings};
 use wharf_host::ports::blobs::Blobs;
+
+/// How long a node goes by what it counted in a bucket.
+const RECOUNT: Duration = Duration::from_secs(60);
 
 /// Opens the store of the configuration.
 pub(super) fn open(config: &Config) -> anyhow::Result<BlobStore> {
@@ -31,12 +36,23 @@ pub(super) fn open(config: &Config) -> anyhow::Result<BlobStore> {
             AddressSigner::with_random_key(&base),
         ),
     };
-    Ok(BlobStore {
+    let store = BlobStore {
         port,
         signer: Arc::new(signer),
         max_size: section.max_size.get(),
-        max_size_of: section.max_size_of.iter().map(|(id, size)| (id.clone(), size.get())).collect(),
-    })
+        max_size_of: sizes(&section.max_size_of),
+        quotas: None,
+    };
+    Ok(store.with_quotas(Quotas {
+        all: section.quota.get(),
+        of: sizes(&section.quota_of),
+        // A directory is this host's alone; other nodes write to a bucket, and whoever has a signed address of it.
+        recount: (section.store == BlobStoreKind::S3).then_some(RECOUNT),
+    }))
+}
+
+fn sizes(of: &BTreeMap<String, ByteSize>) -> BTreeMap<String, u64> {
+    of.iter().map(|(id, size)| (id.clone(), size.get())).collect()
 }
 
 fn s3(config: &Config) -> anyhow::Result<S3Settings> {

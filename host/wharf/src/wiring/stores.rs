@@ -15,7 +15,7 @@ use wharf_host::infra::signals::{PostgresWaker, RedisWaker, StoredSignals};
 use wharf_host::ports::cache::{CacheStore, MemoryCache};
 use wharf_host::ports::clock::{Clock, SystemClock};
 use wharf_host::ports::rate::{MemoryRates, RateStore};
-use wharf_host::ports::secrets::{SealedStore, SecretError, SecretSource, Secrets};
+use wharf_host::ports::secrets::{MemorySecrets, SealedStore, SecretError, SecretSource, Secrets};
 use wharf_host::ports::signals::{EpochStore, SignalWaker};
 use wharf_host::ports::state::{StateError, StateStore};
 use wharf_host::ports::transport::Transport;
@@ -47,6 +47,7 @@ pub(super) async fn open(config: &Config, load: &LoadOptions, metrics: &Metrics)
         state.wakers.push(Arc::new(waker));
     }
     let secrets = secrets(config, load, &state)?;
+    look_at_master_key(config, &state);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let signals = Arc::new(StoredSignals::start(state.epochs, state.wakers));
     Ok(Stores {
@@ -98,14 +99,32 @@ pub(crate) async fn open_vault(config: &Config) -> Result<Vault, Box<dyn Error +
     Ok(vault(config, &state)?)
 }
 
+/// Where secrets of a host come from that is not running; what it keeps is asked too where there has been one.
+///
+/// # Errors
+/// As [`open_vault`].
+pub(crate) async fn secrets_of(config: &Config, load: &LoadOptions, was_here: bool) -> Result<Secrets, Box<dyn Error + Send + Sync>> {
+    if was_here {
+        return Ok(secrets(config, load, &open_state(config).await?)?);
+    }
+    let mut sources = outside_secrets(config, load);
+    sources.push(Arc::new(MemorySecrets::new()));
+    Ok(Secrets::new(sources))
+}
+
 /// Environment first, then files, then what the host keeps.
 fn secrets(config: &Config, load: &LoadOptions, state: &State) -> Result<Secrets, SecretError> {
+    let mut sources = outside_secrets(config, load);
+    sources.push(Arc::new(vault(config, state)?));
+    Ok(Secrets::new(sources))
+}
+
+fn outside_secrets(config: &Config, load: &LoadOptions) -> Vec<Arc<dyn SecretSource>> {
     let mut sources: Vec<Arc<dyn SecretSource>> = vec![Arc::new(EnvironmentSecrets::new(&load.environment))];
     if let Some(dir) = &config.secrets.dir {
         sources.push(Arc::new(FileSecrets::new(dir.clone())));
     }
-    sources.push(Arc::new(vault(config, state)?));
-    Ok(Secrets::new(sources))
+    sources
 }
 
 /// A database that several nodes share needs one key for all of them, which no node can make.
@@ -115,6 +134,22 @@ fn vault(config: &Config, state: &State) -> Result<Vault, SecretError> {
         vault.make_key()?;
     }
     Ok(vault)
+}
+
+/// Says at once that the master key is of no use: what is missed later is a module, which is a long way from the reason. Where no
+/// core module runs a key that nobody made is none that is needed.
+fn look_at_master_key(config: &Config, state: &State) {
+    let Err(error) = Vault::new(Arc::clone(&state.sealed), config.master_key_file()).key_id() else {
+        return;
+    };
+    let is_absent = matches!(&error, SecretError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    if is_absent && config.security.core_modules.is_empty() {
+        return;
+    }
+    tracing::error!(
+        error = %error,
+        "the master key cannot be used: secrets that the host keeps cannot be read, and modules that need one do not start, so without auth nobody can sign in; mend it, then start again or `wharf modules enable MODULE`"
+    );
 }
 
 async fn open_cache(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn CacheStore>> {

@@ -112,7 +112,10 @@ impl Welcome<'_> {
             line(
                 &mut text,
                 "failed",
-                &format!("{}: {program} modules show {} says why", module.id, module.id),
+                &match module.why_failed() {
+                    Some(why) => format!("{}: {why}", module.id),
+                    None => format!("{}: {program} modules show {} says why", module.id, module.id),
+                },
             );
         }
         let guarded = self.routes.iter().filter(|row| row.policy != Policy::Public).count();

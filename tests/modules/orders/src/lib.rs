@@ -162,7 +162,8 @@ impl Module for OrdersModule {
 impl OrdersModule {
     async fn on_placed(self: Arc<Self>, order: Placed, ctx: EventContext) -> Result<(), Error> {
         // What it does comes first, so that a failure after it shows whether it is taken back.
-        let row = handled::row(ctx.subscription(), &order.customer, order.number);
+        let by = if ctx.is_replay() { "book-again" } else { ctx.subscription() };
+        let row = handled::row(by, &order.customer, order.number);
         handled::Entity::insert(row).exec(&ctx.tx()?).await?;
         match order.kind.as_str() {
             "poison" => Err("this order cannot be booked".into()),
@@ -216,13 +217,12 @@ async fn place(State(orders): State<Arc<OrdersModule>>, Path((kind, customer, nu
 }
 
 async fn place_in_tx(orders: &OrdersModule, kind: String, customer: String, number: i64) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| Problem::internal(error.to_string());
-    let tx = orders.db.begin().await.map_err(|e| failed(&e))?;
+    let tx = orders.db.begin().await?;
     let row = placed::ActiveModel { number: Set(number) };
-    placed::Entity::insert(row).exec(&tx).await.map_err(|e| failed(&e))?;
+    placed::Entity::insert(row).exec(&tx).await?;
     let order = Placed { kind, customer, number };
-    let id = orders.events.publish(&tx, &order).await.map_err(|e| failed(&e))?;
-    tx.commit().await.map_err(|e| failed(&e))?;
+    let id = orders.events.publish(&tx, &order).await?;
+    tx.commit().await?;
     Ok(id)
 }
 

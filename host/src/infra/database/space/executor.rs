@@ -98,6 +98,10 @@ impl<E: Engine> Space for Executor<E> {
         E::DIALECT
     }
 
+    fn writes(&self, sql: &str) -> bool {
+        self.inner.engine.plan(sql).is_ok_and(|plan| plan.writes())
+    }
+
     fn query<'a>(&'a self, on: On, statement: &'a Statement) -> DbFuture<'a, Rows> {
         Box::pin(async move { self.run(on, Op::Query(statement)).await?.rows() })
     }

@@ -21,7 +21,7 @@ use self::roles::Role;
 use super::executor::Executor as SpaceExecutor;
 use super::limits::Limits;
 use crate::config::is_module_id;
-use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space, SpaceStatus};
+use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Dialect, Space, SpaceStatus};
 use crate::telemetry::Metrics;
 
 /// How a module is kept in its schema.
@@ -161,6 +161,22 @@ impl PgSpaces {
 }
 
 impl Databases for PgSpaces {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn known(&self) -> DbFuture<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut conn = engine::connect(&self.primary.clone().application_name("wharf")).await?;
+            let prefix = &self.settings.prefix;
+            let schemas = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname::text, $1) ORDER BY 1");
+            let schemas: Vec<String> = schemas.bind(prefix).fetch_all(&mut conn).await.map_err(fault::of)?;
+            // No id has a `_`, so it was a `-`.
+            let ids = schemas.iter().filter_map(|schema| schema.strip_prefix(prefix.as_str()));
+            Ok(ids.map(|id| id.replace('_', "-")).filter(|id| is_module_id(id)).collect())
+        })
+    }
+
     fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>> {
         Box::pin(async move {
             if !is_module_id(module) {

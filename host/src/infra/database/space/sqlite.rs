@@ -19,7 +19,7 @@ use super::executor::Executor;
 use super::limits::Limits;
 use crate::config::is_module_id;
 use crate::infra::database::sqlite_state::make_private;
-use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Space, SpaceStatus};
+use crate::ports::database::{Databases, DbError, DbErrorKind, DbFuture, Dialect, Space, SpaceStatus};
 use crate::telemetry::Metrics;
 
 /// What a commit survives. The file stays consistent in any case but [`Durability::None`].
@@ -108,6 +108,15 @@ impl SqliteSpaces {
 }
 
 impl Databases for SqliteSpaces {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn known(&self) -> DbFuture<'_, Vec<String>> {
+        let listed = self.folder.modules();
+        Box::pin(async move { listed.map_err(|error| unusable("the folder of the spaces", &error)) })
+    }
+
     fn space<'a>(&'a self, module: &'a str) -> DbFuture<'a, Arc<dyn Space>> {
         Box::pin(async move {
             let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,6 +163,29 @@ impl std::fmt::Debug for SqliteSpaces {
 }
 
 impl Folder {
+    /// Modules that have a file.
+    fn modules(&self) -> io::Result<Vec<String>> {
+        let folder = match self {
+            Self::Kept(path) => path.clone(),
+            Self::Passing(made) => match &*made.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(passing) => passing.0.clone(),
+                None => return Ok(Vec::new()),
+            },
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut modules = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".sqlite"));
+            modules.extend(id.filter(|id| is_module_id(id)).map(str::to_owned));
+        }
+        modules.sort_unstable();
+        Ok(modules)
+    }
+
     fn path(&self) -> io::Result<(PathBuf, Option<Arc<Passing>>)> {
         match self {
             Self::Kept(path) => Ok((path.clone(), None)),

@@ -38,9 +38,9 @@ async fn the_end_of_a_call_ends_what_it_opened() {
     let call = Arc::new(handles.for_call());
     let owner = Owner::Call(Arc::downgrade(&call));
     let tx = begin(&space, None).await;
-    let id = handles.take_in(Opened::Tx(tx, None), &owner, &runtime).unwrap();
+    let id = handles.take_in(Opened::tx(tx, None), &owner, &runtime).unwrap();
     let inner = begin(&space, Some(tx)).await;
-    handles.take_in(Opened::Tx(inner, Some(id)), &owner, &runtime).unwrap();
+    handles.take_in(Opened::tx(inner, Some(id)), &owner, &runtime).unwrap();
     assert_eq!((handles.tx(id).unwrap(), handles.count()), (tx, 2));
     drop(call);
     assert_eq!(handles.count(), 0);
@@ -55,7 +55,7 @@ async fn what_is_opened_when_its_call_has_ended_is_ended_at_once() {
     let owner = Owner::Call(Arc::downgrade(&Arc::new(handles.for_call())));
     let tx = begin(&space, None).await;
     assert_eq!(
-        handles.take_in(Opened::Tx(tx, None), &owner, &runtime).unwrap_err().kind,
+        handles.take_in(Opened::tx(tx, None), &owner, &runtime).unwrap_err().kind,
         DbErrorKind::Gone
     );
     until_free(&space).await;
@@ -66,11 +66,11 @@ async fn the_end_of_an_instance_ends_everything_and_nothing_new_is_taken_in() {
     let (_databases, space) = space().await;
     let (handles, runtime) = (Handles::new(space.clone(), LONG), Runtime::current());
     let tx = begin(&space, None).await;
-    handles.take_in(Opened::Tx(tx, None), &Owner::Instance, &runtime).unwrap();
+    handles.take_in(Opened::tx(tx, None), &Owner::Instance, &runtime).unwrap();
     handles.end_all(true);
     until_free(&space).await;
     let tx = begin(&space, None).await;
-    assert!(handles.take_in(Opened::Tx(tx, None), &Owner::Instance, &runtime).is_err());
+    assert!(handles.take_in(Opened::tx(tx, None), &Owner::Instance, &runtime).is_err());
     until_free(&space).await;
 }
 
@@ -79,7 +79,7 @@ async fn an_instance_keeps_a_handle_for_its_age_and_no_longer() {
     let (_databases, space) = space().await;
     let (handles, runtime) = (Handles::new(space.clone(), Duration::from_millis(100)), Runtime::current());
     let tx = begin(&space, None).await;
-    let id = handles.take_in(Opened::Tx(tx, None), &Owner::Instance, &runtime).unwrap();
+    let id = handles.take_in(Opened::tx(tx, None), &Owner::Instance, &runtime).unwrap();
     assert!(handles.tx(id).is_ok());
     until_free(&space).await;
     assert_eq!(handles.count(), 0);
@@ -98,7 +98,7 @@ async fn a_lent_transaction_is_used_and_not_ended() {
     let insert = Statement::new("INSERT INTO t VALUES (1)", Vec::new());
     space.execute(On::Tx(tx), &insert).await.unwrap();
     let inner = begin(&space, Some(tx)).await;
-    handles.take_in(Opened::Tx(inner, Some(id)), &Owner::Instance, &runtime).unwrap();
+    handles.take_in(Opened::tx(inner, Some(id)), &Owner::Instance, &runtime).unwrap();
     // A handler that let go of it, and left a savepoint open.
     handles.let_go(inner.0);
     drop(loan);
@@ -117,4 +117,36 @@ async fn handles_of_others_are_not_there() {
     assert_eq!(handles.own_tx(other.0).unwrap(), None);
     assert_eq!(handles.cursor(other.0).unwrap_err().kind, DbErrorKind::Gone);
     space.rollback(other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_has_the_writer_while_a_transaction_of_it_may_write() {
+    let (_databases, space) = space().await;
+    let (handles, runtime) = (Handles::new(space.clone(), LONG), Runtime::current());
+    let call = Arc::new(handles.for_call());
+    let owner = Owner::Call(Arc::downgrade(&call));
+    let reading = Begin {
+        read_only: true,
+        ..Begin::default()
+    };
+    let reader = space.begin(reading).await.unwrap();
+    handles.take_in(Opened::tx(reader, None), &owner, &runtime).unwrap();
+    assert!(!call.has_writer(), "it only reads");
+    let tx = begin(&space, None).await;
+    let id = handles.take_in(Opened::tx(tx, None).writing(true), &owner, &runtime).unwrap();
+    assert!(call.has_writer() && !handles.for_call().has_writer());
+    space.commit(tx).await.unwrap();
+    handles.forget(id);
+    assert!(!call.has_writer(), "it has ended");
+}
+
+#[tokio::test]
+async fn what_a_transaction_was_lent_for_has_the_writer_until_it_is_given_back() {
+    let (_databases, space) = space().await;
+    let handles = Handles::new(space.clone(), LONG);
+    let loan = handles.lend(begin(&space, None).await);
+    let work = handles.for_loan(&loan);
+    assert!(work.has_writer());
+    drop(loan);
+    assert!(!work.has_writer());
 }
