@@ -28,6 +28,7 @@ mod e2e {
     mod streams;
     mod stuck;
     mod untouched;
+    mod upgrades;
     mod visitors;
     mod ways;
 }

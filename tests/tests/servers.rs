@@ -27,5 +27,7 @@ mod shop;
 mod trace;
 #[path = "servers/untouched.rs"]
 mod untouched;
+#[path = "servers/upgrades.rs"]
+mod upgrades;
 #[path = "servers/visitors.rs"]
 mod visitors;
