@@ -15,6 +15,8 @@ mod backends;
 mod billing;
 #[path = "servers/blog.rs"]
 mod blog;
+#[path = "servers/fuzz.rs"]
+mod fuzz;
 #[path = "servers/nodes.rs"]
 mod nodes;
 #[path = "servers/protos.rs"]
