@@ -26,6 +26,8 @@ fn on_two_nodes(libraries: &[&str], run: impl FnOnce(&Scene)) {
                 // One installation has one issuer of tokens, whatever node they come from.
                 ("WHARF_HTTP__PUBLIC_URL", "http://wharf.test"),
                 ("WHARF_NODE__NAME", name),
+                // Each connection is a login; seven modules on two nodes would open a hundred.
+                ("WHARF_DATABASE__MODULES__CONNECTIONS", "4"),
             ],
         )
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wharf_proto::analytics::v1 as pb;
 use wharf_proto::analytics::v1::analytics_client::AnalyticsClient;
 
-use super::{CLIENTS, Customers, Posts, Scene, Traffic};
+use super::{Customers, Posts, Scene, Traffic};
 
 const METRIC: &str = "custom.load.done";
 /// Events of one batch, each with the value 2.
@@ -48,7 +48,7 @@ impl Metrics {
         });
         assert!(!series.points.is_empty());
         // Two exports may be under way at a time.
-        if client + 1 == CLIENTS {
+        if client == 2 {
             let path = format!("/analytics/export.csv?metric={METRIC}&grain=minute");
             let csv = scene.ada.get(&scene.nodes[node], &path);
             assert_eq!(csv.status, 200, "{}", csv.body);
@@ -60,10 +60,10 @@ impl Metrics {
 
 impl Traffic for Metrics {
     fn round(&self, scene: &Scene, node: usize, client: usize, number: usize) {
-        if client < scene.nodes.len() {
+        if client == 0 {
             return self.posts.publish(scene, node, &format!("Client {client} round {number}"));
         }
-        if client < 2 * scene.nodes.len() {
+        if client == 1 {
             return self.customers.bill(scene, node, &format!("c{client}.{number}"));
         }
         self.send(scene, node, &format!("c{client}.{number}"));

@@ -37,6 +37,8 @@ pub(crate) fn meanwhile(clients: usize, round: impl Fn(usize, usize) + Sync, act
             let (rounds, round) = (&rounds, &round);
             scope.spawn(move || {
                 let _alive = Client(rounds);
+                // One after the other: what is opened on demand, such as connections to a database, is not opened all at once.
+                until(SOON, || rounds.may_begin(client).then_some(()));
                 for number in 0..MOST {
                     if rounds.over.load(Ordering::SeqCst) {
                         return;
@@ -52,6 +54,11 @@ pub(crate) fn meanwhile(clients: usize, round: impl Fn(usize, usize) + Sync, act
 }
 
 impl Rounds {
+    fn may_begin(&self, client: usize) -> bool {
+        let before = client.checked_sub(1).map_or(1, |before| self.done[before].load(Ordering::SeqCst));
+        before > 0 || self.over.load(Ordering::SeqCst) || self.broken.load(Ordering::SeqCst)
+    }
+
     /// Waits until each client has begun and ended so many rounds from now on.
     pub(crate) fn pass(&self, more: usize) {
         let now = || self.done.iter().map(|done| done.load(Ordering::SeqCst)).collect::<Vec<_>>();

@@ -27,7 +27,8 @@ pub(crate) use streams::{Bystanders, WatchedPosts};
 /// How long work in the background may take on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 const JSON: (&str, &str) = ("content-type", "application/json");
-const CLIENTS: usize = 8;
+/// On one node, and on several: with a database server and debug builds of two hosts two cores have enough to do.
+const CLIENTS: [usize; 2] = [8, 4];
 /// Builds are taken when a test says so, and not when they appear.
 const CONFIG: &str = "[plugins]\nwatch = false\ndrain_timeout = \"60s\"\n[modules.billing]\nprovider = \"test\"\n";
 
@@ -224,7 +225,8 @@ impl Scene {
     pub(crate) fn upgrade(&self, next: &Next, traffic: &dyn Traffic) {
         let nodes = self.nodes.len();
         let round = |client: usize, number: usize| traffic.round(self, client % nodes, client, number);
-        rounds::meanwhile(CLIENTS, round, |rounds| {
+        let clients = CLIENTS[usize::from(nodes > 1)];
+        rounds::meanwhile(clients, round, |rounds| {
             rounds.pass(2);
             for (place, node) in self.nodes.iter().enumerate() {
                 put(node, next.module, next.library);
@@ -247,7 +249,7 @@ impl Scene {
     pub(crate) fn reload_again(&self, module: &str, traffic: &dyn Traffic) {
         let node = &self.nodes[0];
         let round = |client: usize, number: usize| traffic.round(self, 0, client, number);
-        rounds::meanwhile(CLIENTS, round, |rounds| {
+        rounds::meanwhile(CLIENTS[0], round, |rounds| {
             for _ in 0..3 {
                 rounds.pass(1);
                 let before = node.module(module)["instance"].clone();

@@ -24,11 +24,13 @@ mod v1 {
 /// Far more than a test lasts for.
 const LIMIT: u32 = 100_000;
 const INTERVAL_MS: u32 = 20;
+/// Numbers between two exports.
+const EXPORT_EVERY: usize = 25;
 
 /// Streams of the greeter, over HTTP and gRPC, that may miss no number; and exports of analytics, one after the other, that may miss no line.
 pub(crate) struct Bystanders {
     over: Arc<AtomicBool>,
-    threads: Vec<thread::JoinHandle<usize>>,
+    numbers: thread::JoinHandle<usize>,
     count: JoinHandle<usize>,
 }
 
@@ -42,14 +44,12 @@ impl Bystanders {
     pub(crate) fn of(scene: &Scene) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let address = scene.nodes[0].http();
-        let ends = Arc::clone(&over);
-        let events = thread::spawn(move || numbers(address, &ends));
         let (ends, ada) = (Arc::clone(&over), scene.ada.clone());
-        let exports = thread::spawn(move || whole_exports(address, &ada.token, &ends));
+        let numbers = thread::spawn(move || numbers_and_exports(address, &ada.token, &ends));
         let (ends, channel) = (Arc::clone(&over), scene.connect(0));
         Self {
             over,
-            threads: vec![events, exports],
+            numbers,
             count: scene.runtime.spawn(count(channel, ends)),
         }
     }
@@ -57,10 +57,8 @@ impl Bystanders {
     /// All of them are open still and have missed nothing.
     pub(crate) fn went_on(self, scene: &Scene) {
         self.over.store(true, Ordering::SeqCst);
-        for thread in self.threads {
-            let seen = thread.join().expect("a stream elsewhere broke: what it said stands above");
-            assert!(seen > 0, "a stream elsewhere said nothing");
-        }
+        let seen = self.numbers.join().expect("a stream elsewhere broke: what it said stands above");
+        assert!(seen > 0, "a stream elsewhere said nothing");
         let seen = scene.runtime.block_on(self.count).expect("a gRPC stream elsewhere broke");
         assert!(seen > 0, "a gRPC stream elsewhere said nothing");
     }
@@ -93,9 +91,11 @@ impl WatchedPosts {
     }
 }
 
-fn numbers(address: std::net::SocketAddr, over: &AtomicBool) -> usize {
+/// The numbers set the pace of the exports.
+fn numbers_and_exports(address: std::net::SocketAddr, token: &str, over: &AtomicBool) -> usize {
     let stream = open(address, &format!("/greeter/count?limit={LIMIT}&interval_ms={INTERVAL_MS}")).unwrap();
     let mut seen = 0;
+    let first = export(address, token);
     for line in BufReader::new(stream).lines() {
         let line = line.unwrap_or_else(|error| panic!("a stream elsewhere broke after {seen} numbers: {error}"));
         if over.load(Ordering::SeqCst) {
@@ -104,9 +104,20 @@ fn numbers(address: std::net::SocketAddr, over: &AtomicBool) -> usize {
         if let Some(number) = line.strip_prefix("data: ") {
             seen += 1;
             assert_eq!(number, seen.to_string());
+            if seen % EXPORT_EVERY == 0 {
+                assert_eq!(export(address, token), first, "an export lost lines");
+            }
         }
     }
     panic!("a stream elsewhere ended after {seen} numbers");
+}
+
+fn export(address: std::net::SocketAddr, token: &str) -> String {
+    let path = "/analytics/export.csv?metric=identity.account.changed&grain=day";
+    let bearer = format!("Bearer {token}");
+    let answer = wharf_tests::send(address, "GET", path, &[("authorization", &bearer)], &[]).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body
 }
 
 async fn count(channel: Channel, over: Arc<AtomicBool>) -> usize {
@@ -120,23 +131,6 @@ async fn count(channel: Channel, over: Arc<AtomicBool>) -> usize {
         let next = numbers.message().await.unwrap().expect("a number");
         seen += 1;
         assert_eq!(usize::try_from(next.number).unwrap(), seen);
-    }
-    seen
-}
-
-fn whole_exports(address: std::net::SocketAddr, token: &str, over: &AtomicBool) -> usize {
-    let path = "/analytics/export.csv?metric=identity.account.changed&grain=day";
-    let bearer = format!("Bearer {token}");
-    let mut first = String::new();
-    let mut seen = 0;
-    while !over.load(Ordering::SeqCst) {
-        let answer = wharf_tests::send(address, "GET", path, &[("authorization", &bearer)], &[]).unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        if first.is_empty() {
-            first.clone_from(&answer.body);
-        }
-        assert_eq!(answer.body, first, "an export lost lines");
-        seen += answer.body.lines().count();
     }
     seen
 }
