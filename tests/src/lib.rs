@@ -23,6 +23,7 @@ mod client;
 pub mod people;
 mod process;
 mod server;
+pub mod shared;
 mod trace;
 pub mod visitors;
 mod workspace;
