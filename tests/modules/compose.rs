@@ -37,6 +37,7 @@ fn compose() -> Result<(), String> {
     {
         change(&to, file).map_err(|reason| format!("{}: {reason}", diff.display()))?;
     }
+    without_tests(&to.join("src"))?;
     // What is included may have no inner documentation.
     let root = to.join("src/lib.rs");
     let text = fs::read_to_string(&root).map_err(|error| format!("{} cannot be read: {error}", root.display()))?;
@@ -95,6 +96,20 @@ fn change(to: &Path, lines: &[&str]) -> Result<(), String> {
         fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
     }
     write(&file, &text)
+}
+
+/// They are those of the version that runs today, and their crates are not here.
+fn without_tests(folder: &Path) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            without_tests(&path)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+            write(&path, &text.replace("#[cfg(test)]", "#[cfg(false)]"))?;
+        }
+    }
+    Ok(())
 }
 
 fn write(file: &Path, text: &str) -> Result<(), String> {

@@ -18,7 +18,7 @@ fn stage(libraries: &[&str]) -> Scene {
 #[test]
 fn blog_goes_to_its_next_version_under_load_and_every_post_has_both_halves_of_its_title() {
     let scene = stage(&["blog", "billing", "analytics", "greeter"]);
-    let others = Bystanders::of(&scene);
+    let others = Bystanders::of(&scene, "blog");
     scene.upgrade(&BLOG, &Posts::default());
     others.went_on(&scene);
 }
@@ -27,7 +27,7 @@ fn blog_goes_to_its_next_version_under_load_and_every_post_has_both_halves_of_it
 #[test]
 fn billing_goes_to_its_next_version_under_load_and_its_ledger_balances() {
     let scene = stage(&["blog_next_module", "billing", "analytics", "greeter"]);
-    let (others, watched, customers) = (Bystanders::of(&scene), WatchedPosts::of(&scene), Customers::default());
+    let (others, watched, customers) = (Bystanders::of(&scene, "billing"), WatchedPosts::of(&scene), Customers::default());
     scene.upgrade(&BILLING, &customers);
     others.went_on(&scene);
     watched.saw(&scene, customers.posts.published());
@@ -36,7 +36,7 @@ fn billing_goes_to_its_next_version_under_load_and_its_ledger_balances() {
 #[test]
 fn analytics_goes_to_its_next_version_under_load_and_counts_everything_once() {
     let scene = stage(&["blog_next_module", "billing_next_module", "analytics", "greeter"]);
-    let (others, watched, metrics) = (Bystanders::of(&scene), WatchedPosts::of(&scene), Metrics::default());
+    let (others, watched, metrics) = (Bystanders::of(&scene, "analytics"), WatchedPosts::of(&scene), Metrics::default());
     scene.upgrade(&ANALYTICS, &metrics);
     others.went_on(&scene);
     watched.saw(&scene, metrics.posts.published());
@@ -51,7 +51,7 @@ fn each_is_reloaded_again_and_again_under_its_own_load_and_no_request_fails() {
     ];
     for (module, traffic) in all {
         let scene = stage(&["blog", "billing", "analytics", "greeter"]);
-        let others = Bystanders::of(&scene);
+        let others = Bystanders::of(&scene, module);
         scene.reload_again(module, traffic);
         others.went_on(&scene);
     }

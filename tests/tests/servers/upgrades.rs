@@ -26,8 +26,9 @@ fn on_two_nodes(libraries: &[&str], run: impl FnOnce(&Scene)) {
                 // One installation has one issuer of tokens, whatever node they come from.
                 ("WHARF_HTTP__PUBLIC_URL", "http://wharf.test"),
                 ("WHARF_NODE__NAME", name),
-                // Each connection is a login; seven modules on two nodes would open a hundred.
+                // Seven modules on two nodes would open a hundred connections, each with a login that a debug build is slow at.
                 ("WHARF_DATABASE__MODULES__CONNECTIONS", "4"),
+                ("WHARF_DATABASE__MODULES__ROLES", "set"),
             ],
         )
     };
@@ -36,7 +37,7 @@ fn on_two_nodes(libraries: &[&str], run: impl FnOnce(&Scene)) {
 
 fn under_load(libraries: &[&str], next: &Next, traffic: &dyn Traffic) {
     on_two_nodes(libraries, |scene| {
-        let others = Bystanders::of(scene);
+        let others = Bystanders::of(scene, next.module);
         scene.upgrade(next, traffic);
         others.went_on(scene);
     });
