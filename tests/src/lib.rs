@@ -25,6 +25,7 @@ pub mod disk;
 pub mod people;
 mod process;
 mod server;
+pub mod shared;
 mod trace;
 pub mod visitors;
 mod workspace;

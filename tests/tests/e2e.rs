@@ -34,6 +34,7 @@ mod e2e {
     mod stuck;
     mod traces;
     mod untouched;
+    mod upgrades;
     mod visitors;
     mod ways;
 }

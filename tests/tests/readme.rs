@@ -9,6 +9,8 @@
 mod blocks;
 #[path = "readme/clone.rs"]
 mod clone;
+#[path = "readme/edits.rs"]
+mod edits;
 #[path = "readme/terminal.rs"]
 mod terminal;
 

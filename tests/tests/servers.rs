@@ -17,6 +17,8 @@ mod billing;
 mod blobs;
 #[path = "servers/blog.rs"]
 mod blog;
+#[path = "servers/fuzz.rs"]
+mod fuzz;
 #[path = "servers/migrate.rs"]
 mod migrate;
 #[path = "servers/nodes.rs"]
@@ -31,5 +33,7 @@ mod shop;
 mod trace;
 #[path = "servers/untouched.rs"]
 mod untouched;
+#[path = "servers/upgrades.rs"]
+mod upgrades;
 #[path = "servers/visitors.rs"]
 mod visitors;

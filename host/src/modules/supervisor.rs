@@ -329,9 +329,14 @@ impl Supervisor {
             }
             _ => tracing::debug!(module.id = slot.id, state = ?state, "module is {state:?}"),
         }
-        if self.0.reports.try_send(report).is_err() {
+        self.tell(report);
+    }
+
+    /// Lets other nodes know.
+    fn tell(&self, report: NodeReport) {
+        if let Err(unsent) = self.0.reports.try_send(report) {
             tracing::warn!(
-                module.id = slot.id,
+                module.id = unsent.into_inner().module,
                 "the state of the module could not be reported: the database is slow or gone"
             );
         }

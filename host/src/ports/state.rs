@@ -33,7 +33,7 @@ pub struct NodeReport {
     pub module: String,
     /// Where the module is in its life there.
     pub state: State,
-    /// Version that runs or was tried.
+    /// Version that runs or was tried; as long as an instance of an older one ends, that one.
     pub version: String,
     /// Generation, counted by that node's process.
     pub generation: u64,

@@ -64,28 +64,22 @@ event! {
 }
 
 event! {
-    /// An invoice was issued.
+    /// An invoice was issued. It says no time: that of its envelope counts.
     InvoiceIssued "billing.invoice.issued.v1" {
         /// For what, in the smallest unit of the currency.
-        total_minor: i64,
+        total: i64,
         /// ISO 4217.
         currency: String,
-        /// When.
-        #[schemars(with = "String", extend("format" = "date-time"))]
-        at: Timestamp,
     }
 }
 
 event! {
-    /// A payment came in.
+    /// A payment came in. It says no time: that of its envelope counts.
     PaymentSucceeded "billing.payment.succeeded.v1" {
         /// How much, in the smallest unit of the currency.
-        amount_minor: i64,
+        amount: i64,
         /// ISO 4217.
         currency: String,
-        /// When.
-        #[schemars(with = "String", extend("format" = "date-time"))]
-        at: Timestamp,
     }
 }
 
@@ -140,24 +134,14 @@ impl Analytics {
     }
 
     async fn on_invoice(self: Arc<Self>, event: InvoiceIssued, ctx: EventContext) -> Result<(), Error> {
-        let things = money(
-            "billing.invoice.issued",
-            "billing.invoice",
-            event.at,
-            event.total_minor,
-            &event.currency,
-        );
+        let at = published(&ctx)?;
+        let things = money("billing.invoice.issued", "billing.invoice", at, event.total, &event.currency);
         self.take(&ctx, things).await
     }
 
     async fn on_payment(self: Arc<Self>, event: PaymentSucceeded, ctx: EventContext) -> Result<(), Error> {
-        let things = money(
-            "billing.payment.succeeded",
-            "billing.payment",
-            event.at,
-            event.amount_minor,
-            &event.currency,
-        );
+        let at = published(&ctx)?;
+        let things = money("billing.payment.succeeded", "billing.payment", at, event.amount, &event.currency);
         self.take(&ctx, things).await
     }
 

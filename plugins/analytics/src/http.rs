@@ -1,7 +1,6 @@
 //! The routes, below `/analytics`: they translate, and check what only HTTP has.
 
 mod csv;
-mod extract;
 mod query;
 mod read;
 mod schema;

@@ -3,11 +3,13 @@
 mod authorize;
 mod cookie;
 mod discovery;
+mod document;
 mod errors;
 mod external;
 mod first_party;
 mod form;
 mod page;
+mod schemas;
 mod token;
 
 use axum::http::HeaderMap;
@@ -15,6 +17,8 @@ use wharf_sdk::{Call, Routes, get, post};
 
 use crate::Auth;
 use crate::sessions::Origin;
+
+pub(crate) use document::document;
 
 /// Rate class of everything that takes a secret: operators may limit it more than the rest.
 const LOGIN: &str = "login";

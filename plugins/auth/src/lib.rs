@@ -28,7 +28,7 @@ mod tables;
 use std::sync::Arc;
 
 use wharf_sdk::services::database::{Db, Entities};
-use wharf_sdk::{Context, Error, Grpc, Handlers, Health, Jobs, Migrations, Module, Routes, export_module};
+use wharf_sdk::{Context, Error, Grpc, Handlers, Health, Jobs, Migrations, Module, OpenApi, Routes, export_module};
 
 pub use background::AccountChanged;
 pub use config::{Config, Provider, SigningAlgorithm};
@@ -88,6 +88,10 @@ impl Module for Auth {
 
     fn routes() -> Routes<Self> {
         http::routes()
+    }
+
+    fn openapi() -> OpenApi {
+        http::document()
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {

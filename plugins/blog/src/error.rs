@@ -86,7 +86,7 @@ impl Error {
         }
         match self {
             Self::Unfit(_) | Self::Invalid(_) => Problem::unprocessable(text),
-            Self::Token(_) => Problem::new(StatusCode::BAD_REQUEST, "bad-page-token", text),
+            Self::Token(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-page-token", text),
             Self::NotFound(_) => Problem::not_found(text),
             Self::State(_) => Problem::new(StatusCode::CONFLICT, "wrong-state", text),
             Self::Stale { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, "stale-version", text),

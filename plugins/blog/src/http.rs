@@ -3,9 +3,9 @@
 mod comments;
 mod conditions;
 mod drafts;
-mod extract;
 mod feed;
 mod images;
+mod list;
 mod model;
 mod posts;
 mod problems;

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use wharf_sdk::services::database::{Db, Entities};
 use wharf_sdk::services::scheduler::Scheduler;
-use wharf_sdk::{Context, Error, Grpc, Handlers, Jobs, MailTemplates, Migrations, Module, Routes, export_module};
+use wharf_sdk::{Context, Error, Grpc, Handlers, Jobs, MailTemplates, Migrations, Module, OpenApi, Routes, export_module};
 
 pub use config::{Config, Links as LinkConfig, Lockout, Password};
 pub use journal::{AccountChanged, MembershipChanged};
@@ -70,6 +70,10 @@ impl Module for Identity {
 
     fn routes() -> Routes<Self> {
         pages::routes()
+    }
+
+    fn openapi() -> OpenApi {
+        pages::document()
     }
 
     fn grpc(self: &Arc<Self>) -> Grpc {

@@ -1,13 +1,15 @@
 //! Pages for people who follow a link: plain forms that work without a script, under a policy that allows none.
 
+mod document;
 mod html;
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use wharf_sdk::extract::{Form, Path};
 use wharf_sdk::{Routes, get};
 
 use self::html::{Field, Page};
@@ -15,6 +17,8 @@ use crate::Identity;
 use crate::error::Error;
 use crate::links::Purpose;
 use crate::registration::Acceptance;
+
+pub(crate) use document::document;
 
 /// What the forms send.
 #[derive(Default, Deserialize)]

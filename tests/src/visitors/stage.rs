@@ -1,13 +1,10 @@
 //! Everything a host can keep its things in, as private servers, and the settings that lead to them.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-
 use tempfile::TempDir;
 
 use crate::backends::Backend;
 use crate::server::TestServer;
+use crate::shared::master_key;
 use crate::workspace::scratch;
 
 /// Private servers for hosts of one installation.
@@ -83,11 +80,4 @@ impl Stage {
         let found = self.servers.iter_mut().find(|server| server.name() == name);
         found.expect("a server of that name")
     }
-}
-
-fn master_key(folder: &TempDir) -> PathBuf {
-    let file = folder.path().join("master.key");
-    fs::write(&file, format!("{}\n", "5a".repeat(32))).expect("a scratch folder can be written to");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its file too");
-    file
 }

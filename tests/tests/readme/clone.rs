@@ -49,6 +49,11 @@ impl Clone {
         &self.folder
     }
 
+    /// Where a host of this copy listens.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public
+    }
+
     /// The README's addresses become those of this copy.
     pub(crate) fn localised(&self, text: &str) -> String {
         text.replace(PUBLIC, &self.public.to_string())

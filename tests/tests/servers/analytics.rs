@@ -1,23 +1,15 @@
-//! Analytics on PostgreSQL: the same steps as on the embedded default.
+//! Analytics on PostgreSQL, Redis and RabbitMQ: the same steps as on the embedded default, then two nodes and a broker that is killed.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-
-use wharf_tests::backends::{Backend, Postgres};
-use wharf_tests::{analytics, people};
+use wharf_tests::analytics;
+use wharf_tests::shared::Shared;
 
 #[test]
-fn events_of_identity_are_counted_once_on_postgres_too() {
-    let postgres = Backend::start(Postgres);
-    let url = postgres.variable("WHARF_TEST_POSTGRES_URL");
-    let key = wharf_tests::scratch("key");
-    let file = key.path().join("master.key");
-    fs::write(&file, format!("{}\n", "5a".repeat(32))).unwrap();
-    // What others can read is no key.
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    let settings = [
-        ("WHARF_DATABASE__URL", url.as_str()),
-        ("WHARF_MASTER_KEY_FILE", file.to_str().unwrap()),
-    ];
-    analytics::drive(&mut people::host(&["analytics"], "", &settings));
+fn events_of_identity_are_counted_once_on_real_servers_too() {
+    let shared = Shared::start();
+    analytics::drive(&mut shared.node("one", &["analytics"], ""));
+}
+
+#[test]
+fn accounts_of_two_nodes_are_counted_once_while_the_broker_is_killed() {
+    analytics::across_nodes(&mut Shared::start());
 }

@@ -127,8 +127,9 @@ fn finish(operation: &mut Value, row: &RouteRow, path: &str) {
     name_parameters(fields, path);
     let answers = fields.entry("responses").or_insert_with(|| json!({}));
     let Some(answers) = answers.as_object_mut() else { return };
-    // What goes wrong with a gRPC method is said as Connect says it, whoever says it.
+    // What goes wrong with a gRPC method is said as Connect says it, whoever says it; unless the media type leaves open that this is Connect.
     if *lane == Lane::Grpc {
+        answers.insert("415".to_owned(), failure("Neither JSON nor protobuf was sent"));
         return;
     }
     for (status, what) in refusals(policy) {

@@ -42,7 +42,11 @@ fn message(of: &MessageDescriptor, schemas: &mut Map<String, Value>) -> Value {
             .fields()
             .map(|field| (field.json_name().to_owned(), property(&field, schemas)))
             .collect();
-        let mut schema = json!({ "type": "object", "properties": properties });
+        let mut schema = match properties.is_empty() {
+            // Nothing is said with it but that it is there.
+            true => json!({ "type": "object", "additionalProperties": false }),
+            false => json!({ "type": "object", "properties": properties }),
+        };
         describe(&mut schema, comment(of.parent_file().file_descriptor_proto(), of.path()));
         schemas.insert(name.clone(), schema);
     }

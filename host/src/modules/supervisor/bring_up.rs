@@ -183,6 +183,9 @@ impl Supervisor {
         slot.set_failed_build(None);
         slot.about(about);
         slot.set_health("serving");
+        if let Some(before) = slot.running() {
+            slot.begins_to_end(&before.instance.standing.who.version);
+        }
         let before = slot.put(Some(running.clone()));
         if let Some(before) = &before {
             before.instance.stop_leasing();
@@ -202,14 +205,15 @@ impl Supervisor {
             State::Running,
             &format!("{what} version {version}, generation {}, instance {}", who.generation, who.instance),
         );
-        let instance = running.instance.clone();
         self.guard_against_quarantine(slot.clone(), running);
         if let Some(before) = before {
+            let version = before.instance.standing.who.version.clone();
             let ending = self.wind_down(before, "a new instance has taken over");
-            let supervisor = self.clone();
+            let (supervisor, slot) = (self.clone(), slot.clone());
             self.0.shared.runtime.spawn(async move {
                 let _ = ending.await;
-                supervisor.migrate_later(instance).await;
+                supervisor.tell(slot.has_ended(&version, &supervisor.0.shared.node));
+                supervisor.migrate_later(&slot).await;
             });
         }
     }

@@ -6,6 +6,7 @@ use semver::Version;
 
 use super::Supervisor;
 use super::control::internal;
+use super::slot::Slot;
 use crate::domain::finding::{Finding, kind};
 use crate::domain::migration::{MigrationRow, rows};
 use crate::domain::status::State;
@@ -47,8 +48,10 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Tries again what waited for the instance before this one.
-    pub(super) async fn migrate_later(&self, instance: Arc<Instance>) {
+    /// Tries again what waited for an instance that has ended, for whichever serves now: the one that took its place may be replaced already.
+    pub(super) async fn migrate_later(&self, slot: &Slot) {
+        let Some(running) = slot.running() else { return };
+        let instance = running.instance.clone();
         if instance.migrations.migrations.is_empty() || instance.standing.is_retired() {
             return;
         }
@@ -70,8 +73,14 @@ impl Supervisor {
             (Ok(found), Ok(ours)) => found < ours,
             _ => version != who.version,
         };
-        let here = self.slots().get(&who.module).and_then(|slot| slot.running());
-        if here.is_some_and(|running| is_older(&running.instance.standing.who.version)) {
+        let here = self.slots().get(&who.module).cloned();
+        let is_older_here = |slot: &Slot| {
+            let serves = slot
+                .running()
+                .is_some_and(|running| is_older(&running.instance.standing.who.version));
+            serves || slot.ending().iter().any(|version| is_older(version))
+        };
+        if here.is_some_and(|slot| is_older_here(&slot)) {
             return Ok(true);
         }
         let state = &self.0.state;

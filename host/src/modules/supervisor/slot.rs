@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use prost_reflect::DescriptorPool;
+use semver::Version;
 use tokio::sync::mpsc;
 use wharf_manifest::Manifest;
 use wharf_plugin_api::module::HealthState;
@@ -40,6 +41,8 @@ struct Life {
     desired: Desired,
     about: Option<About>,
     running: Option<Arc<Running>>,
+    /// Versions of instances that were replaced and have not ended yet: what they began they do on the tables they know.
+    ending: Vec<String>,
     messages: VecDeque<Message>,
     /// What is known of the instance before: what goes wrong in its end is only seen after it was replaced.
     ended: Option<Arc<Standing>>,
@@ -127,6 +130,7 @@ impl Slot {
                 desired: Desired::default(),
                 about: None,
                 running: None,
+                ending: Vec::new(),
                 messages: VecDeque::new(),
                 ended: None,
                 panics_before: 0,
@@ -195,6 +199,25 @@ impl Slot {
         before
     }
 
+    /// Notes that an instance of this version is about to end, with another one in its place.
+    pub(super) fn begins_to_end(&self, version: &str) {
+        self.life().ending.push(version.to_owned());
+    }
+
+    /// Notes that it has ended. Gives what is to be reported from now on.
+    pub(super) fn has_ended(&self, version: &str, node: &str) -> NodeReport {
+        let mut life = self.life();
+        if let Some(place) = life.ending.iter().position(|ending| ending == version) {
+            life.ending.swap_remove(place);
+        }
+        report(&self.id, &life, "", node)
+    }
+
+    /// Versions of instances that were replaced and have not ended yet.
+    pub(super) fn ending(&self) -> Vec<String> {
+        self.life().ending.clone()
+    }
+
     pub(super) fn message(&self, level: &str, text: impl Into<String>) {
         push(&mut self.life(), level, text.into());
     }
@@ -236,16 +259,7 @@ impl Slot {
             };
             push(&mut life, level, why.to_owned());
         }
-        let running = life.running.as_ref();
-        NodeReport {
-            node: node.to_owned(),
-            module: self.id.clone(),
-            state,
-            version: life.about.as_ref().map(|about| about.version.clone()).unwrap_or_default(),
-            generation: running.map_or(0, |running| running.instance.standing.who.generation),
-            since: life.since,
-            detail: why.to_owned(),
-        }
+        report(&self.id, &life, why, node)
     }
 
     /// Everything there is to say. `up` are the modules that run: given and not asked for, since whoever asks another slot
@@ -307,6 +321,27 @@ pub(super) fn running_among(slots: &[Arc<Slot>]) -> BTreeSet<String> {
         .collect()
 }
 
+fn report(module: &str, life: &Life, why: &str, node: &str) -> NodeReport {
+    let version = life.about.as_ref().map(|about| about.version.clone()).unwrap_or_default();
+    let running = life.running.as_ref();
+    NodeReport {
+        node: node.to_owned(),
+        module: module.to_owned(),
+        state: life.state,
+        version: oldest(version, &life.ending),
+        generation: running.map_or(0, |running| running.instance.standing.who.generation),
+        since: life.since,
+        detail: why.to_owned(),
+    }
+}
+
+/// The one that other nodes have to wait for.
+fn oldest(version: String, ending: &[String]) -> String {
+    let parsed = |text: &str| Version::parse(text).ok();
+    let older = ending.iter().filter(|ending| parsed(ending) < parsed(&version));
+    older.min_by_key(|ending| parsed(ending)).cloned().unwrap_or(version)
+}
+
 fn push(life: &mut Life, level: &str, text: String) {
     if life.messages.len() >= MESSAGES {
         life.messages.pop_front();
@@ -357,5 +392,23 @@ pub(super) async fn health_of(instance: &Arc<Instance>) -> &'static str {
         HealthState::DEGRADED => "degraded",
         HealthState::NOT_SERVING => "not-serving",
         _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::oldest;
+
+    #[test]
+    fn as_long_as_an_older_instance_ends_its_version_is_the_one_that_is_reported() {
+        for (serves, ending, reported) in [
+            ("1.1.0", &[][..], "1.1.0"),
+            ("1.1.0", &["1.0.0"][..], "1.0.0"),
+            ("10.0.0", &["9.2.0", "10.0.0", "9.10.0"], "9.2.0"),
+            ("1.0.0", &["1.1.0"], "1.0.0"),
+        ] {
+            let ending: Vec<String> = ending.iter().map(|version| (*version).to_owned()).collect();
+            assert_eq!(oldest(serves.to_owned(), &ending), reported, "{serves}, {ending:?}");
+        }
     }
 }

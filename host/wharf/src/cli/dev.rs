@@ -6,6 +6,8 @@ mod build;
 mod swap;
 mod watch;
 
+use std::time::Instant;
+
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_host::config::Setting;
@@ -31,6 +33,8 @@ enum Event<'a> {
         module: &'a str,
         generation: u64,
         version: &'a str,
+        /// From the end of the build until it serves.
+        swap_ms: u64,
     },
     Unchanged {
         module: &'a str,
@@ -83,6 +87,7 @@ async fn round(
         say(context, &Event::BuildFailed);
         return Ok(false);
     };
+    let built = Instant::now();
     // The id may have been edited since the last round.
     let id = package.module_id()?;
     let (event, done) = match swap::swap(client, &id, &library, plugins).await? {
@@ -93,6 +98,7 @@ async fn round(
                     module: &id,
                     generation: status.generation,
                     version: &status.version,
+                    swap_ms: u64::try_from(built.elapsed().as_millis()).unwrap_or(u64::MAX),
                 },
             );
             return Ok(true);
@@ -146,7 +152,12 @@ fn say(context: &Context, event: &Event<'_>) {
             module,
             generation,
             version,
-        } => format!("{module} {version} runs as generation {generation}"),
+            swap_ms,
+        } => format!(
+            "{module} {version} runs as generation {generation}, {}.{} s after it was built",
+            swap_ms / 1000,
+            swap_ms % 1000 / 100
+        ),
         Event::Unchanged { module } => format!("{module} is the build that runs already"),
         Event::Refused { module, why } => format!("{module} was refused; what ran before keeps serving\n{why}"),
     };

@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, TryStreamExt};
+use wharf_sdk::extract::Query;
 use wharf_sdk::{Result, Tenant};
 
-use super::extract::Params;
 use super::query::ExportQuery;
 use super::schema::{Refused, time};
 use crate::Analytics;
@@ -45,7 +45,7 @@ struct Left {
         Refused
     )
 )]
-pub(crate) async fn export(tenant: Tenant, State(module): State<Arc<Analytics>>, Params(query): Params<ExportQuery>) -> Result<Response> {
+pub(crate) async fn export(tenant: Tenant, State(module): State<Arc<Analytics>>, Query(query): Query<ExportQuery>) -> Result<Response> {
     let which = which(query).map_err(Error::problem)?;
     let buckets = module.reader.export(&tenant, &which).await.map_err(Error::problem)?;
     let name = format!("attachment; filename=\"{}-{}.csv\"", which.metric, which.grain.name());

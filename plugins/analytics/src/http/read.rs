@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use jiff::tz::TimeZone;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Problem, Result, Tenant};
 
-use super::extract::Params;
 use super::query::{PageQuery, SeriesQuery, TopQuery, TotalsQuery};
 use super::schema::{MetricsBody, PointBody, Refused, SeriesBody, TopBody, TotalsBody, ends, time};
 use crate::Analytics;
@@ -34,7 +33,7 @@ pub(crate) const LARGEST_TOP: u64 = 1000;
 pub(crate) async fn metrics(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
-    Params(page): Params<PageQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<MetricsBody>> {
     let size = within("page_size", page.page_size.unwrap_or(USUAL_PAGE), LARGEST_PAGE)?;
     let after = page.page_token.as_deref().filter(|token| !token.is_empty());
@@ -57,7 +56,7 @@ pub(crate) async fn metrics(
 pub(crate) async fn series(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
-    Params(query): Params<SeriesQuery>,
+    Query(query): Query<SeriesQuery>,
 ) -> Result<Json<SeriesBody>> {
     let zone = zone(query.zone.as_deref().unwrap_or_default()).map_err(Error::problem)?;
     let wanted = Wanted {
@@ -89,7 +88,7 @@ pub(crate) async fn series(
     params(TopQuery),
     responses((status = 200, description = "At most n values", body = TopBody), Refused)
 )]
-pub(crate) async fn top(tenant: Tenant, State(module): State<Arc<Analytics>>, Params(query): Params<TopQuery>) -> Result<Json<TopBody>> {
+pub(crate) async fn top(tenant: Tenant, State(module): State<Arc<Analytics>>, Query(query): Query<TopQuery>) -> Result<Json<TopBody>> {
     let n = within("n", query.n.unwrap_or(USUAL_TOP), LARGEST_TOP)?;
     let wanted = Wanted {
         metric: query.metric,
@@ -125,7 +124,7 @@ pub(crate) async fn top(tenant: Tenant, State(module): State<Arc<Analytics>>, Pa
 pub(crate) async fn totals(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
-    Params(query): Params<TotalsQuery>,
+    Query(query): Query<TotalsQuery>,
 ) -> Result<Json<TotalsBody>> {
     let wanted = Wanted {
         metric: query.metric,

@@ -208,10 +208,10 @@ pub(crate) struct ProblemBody {
     status: u16,
     /// A sentence for people.
     detail: String,
-    /// For programs.
-    code: String,
-    /// By which it is found in the log.
-    request_id: String,
+    /// For programs; what the host answers itself has none.
+    code: Option<String>,
+    /// By which it is found in the log, in what the host answers itself; the header field `x-request-id` always has it.
+    request_id: Option<String>,
 }
 
 /// What may go wrong with what is asked.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
+use wharf_sdk::extract::Json;
 use wharf_sdk::{Principal, Problem, Result, Tenant};
 
-use super::extract::Json;
 use super::schema::{BatchBody, EventBody, NotTaken, ProblemBody, RecordedBody, ViewBody};
 use crate::Analytics;
 use crate::error::Error;
@@ -28,9 +27,9 @@ pub(crate) async fn record(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
     Json(body): Json<EventBody>,
-) -> Result<Answer<RecordedBody>> {
+) -> Result<Json<RecordedBody>> {
     let recorded = module.record(&tenant, &[body.into()]).await;
-    Ok(Answer(recorded.map_err(Error::problem)?.into()))
+    Ok(Json(recorded.map_err(Error::problem)?.into()))
 }
 
 /// Counts many custom events: all of them, or none.
@@ -46,7 +45,7 @@ pub(crate) async fn record_batch(
     tenant: Tenant,
     State(module): State<Arc<Analytics>>,
     Json(body): Json<BatchBody>,
-) -> Result<Answer<RecordedBody>> {
+) -> Result<Json<RecordedBody>> {
     let events: Vec<NewEvent> = body.events.into_iter().map(Into::into).collect();
     if events.is_empty() || events.len() > MOST {
         return Err(Problem::unprocessable(format!(
@@ -55,7 +54,7 @@ pub(crate) async fn record_batch(
         )));
     }
     let recorded = module.record(&tenant, &events).await;
-    Ok(Answer(recorded.map_err(Error::problem)?.into()))
+    Ok(Json(recorded.map_err(Error::problem)?.into()))
 }
 
 /// Counts a look at a page. Whoever is not known is refused, unless the installation takes views of anybody.
@@ -76,12 +75,12 @@ pub(crate) async fn view(
     who: Option<Principal>,
     State(module): State<Arc<Analytics>>,
     Json(body): Json<ViewBody>,
-) -> Result<Answer<RecordedBody>> {
+) -> Result<Json<RecordedBody>> {
     if who.is_none() && !module.config.public_views {
         return Err(Problem::unauthenticated(
             "page views are taken of known callers only; the operator may set public_views",
         ));
     }
     let recorded = module.view(&tenant, &NewView::from(body)).await;
-    Ok(Answer(recorded.map_err(Error::problem)?.into()))
+    Ok(Json(recorded.map_err(Error::problem)?.into()))
 }

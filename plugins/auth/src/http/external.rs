@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -32,10 +32,13 @@ pub(super) struct For {
 /// Begins.
 pub(super) async fn begin(
     State(auth): State<Arc<Auth>>,
-    Path(provider): Path<String>,
-    Query(what): Query<For>,
+    provider: Result<Path<String>, PathRejection>,
+    what: Result<Query<For>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let (Ok(Path(provider)), Ok(Query(what))) = (provider, what) else {
+        return malformed();
+    };
     match auth.send_away(&provider, what.request.as_deref(), &headers).await {
         Ok(response) => response,
         Err(failure) => error_page(&failure),
@@ -45,13 +48,13 @@ pub(super) async fn begin(
 /// Ends.
 pub(super) async fn end(
     State(auth): State<Arc<Auth>>,
-    Path(provider): Path<String>,
+    provider: Result<Path<String>, PathRejection>,
     back: Result<Query<CameBack>, QueryRejection>,
     call: Call,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(Query(back)) = back else {
-        return error_page(&Failure::Invalid("a parameter is repeated or malformed".to_owned()));
+    let (Ok(Path(provider)), Ok(Query(back))) = (provider, back) else {
+        return malformed();
     };
     let mut response = match auth.welcome_back(&provider, back, &call, &headers).await {
         Ok(response) => response,
@@ -59,6 +62,10 @@ pub(super) async fn end(
     };
     cookie::clear(&auth.inner.config, cookie::LOGIN, &mut response);
     response
+}
+
+fn malformed() -> Response {
+    error_page(&Failure::Invalid("a parameter is repeated or malformed".to_owned()))
 }
 
 impl Auth {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
+use wharf_sdk::extract::Json;
 
 use crate::error::Error;
 use crate::page::List;

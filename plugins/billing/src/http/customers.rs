@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Tenant, Tx};
 
 use super::answer::{Answer, ListOf, Reading, Writing, listed, made};
-use super::extract::{Asked, Body, Id, etag, version};
+use super::extract::{Id, etag, version};
 use super::query::Pages;
 use crate::Billing;
 use crate::customers::{CustomerChange, NewCustomer};
@@ -22,7 +22,7 @@ use crate::views::{CustomerView, View};
 pub(super) async fn list_customers(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Asked(query): Asked<Pages>,
+    Query(query): Query<Pages>,
 ) -> Answer<Json<ListOf<CustomerView>>> {
     listed(billing.list_customers(&tenant, &query.page()?).await?)
 }
@@ -36,7 +36,7 @@ pub(super) async fn create_customer(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     tx: Tx,
-    Body(new): Body<NewCustomer>,
+    Json(new): Json<NewCustomer>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.create_customer(&tx, &tenant, new).await?;
     made::<CustomerView, _>(StatusCode::CREATED, format!("/billing/customers/{}", row.id), row)
@@ -63,7 +63,7 @@ pub(super) async fn change_customer(
     tenant: Tenant,
     Id(id): Id,
     headers: HeaderMap,
-    Body(change): Body<CustomerChange>,
+    Json(change): Json<CustomerChange>,
 ) -> Answer<impl IntoResponse> {
     tagged(billing.change_customer(&tenant, &id, version(&headers)?, change).await?)
 }

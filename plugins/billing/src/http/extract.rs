@@ -1,46 +1,15 @@
-//! Extractors whose rejections are problems: axum's own are plain text.
+//! What stands in paths and header fields: ids, and the version that a write is about.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use axum::http::{HeaderMap, header};
 use wharf_sdk::Problem;
 
 use crate::error::{Error, Result};
 use crate::text;
 
-/// A body of JSON.
-pub(super) struct Body<T>(pub(super) T);
-
-/// The query of a list.
-pub(super) struct Asked<T>(pub(super) T);
-
 /// The id in the path, in the form that is kept. Anything else is the id of nothing.
 pub(super) struct Id(pub(super) String);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(body_problem(&rejection)),
-        }
-    }
-}
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(query)) => Ok(Self(query)),
-            Err(QueryRejection::FailedToDeserializeQueryString(error)) => Err(Problem::bad_request(error.body_text())),
-            Err(error) => Err(Problem::bad_request(error.body_text())),
-        }
-    }
-}
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
@@ -49,16 +18,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let path = Path::<String>::from_request_parts(parts, state).await.ok();
         let id = path.and_then(|Path(id)| text::id(&id));
         id.map(Self).ok_or_else(|| Problem::not_found("there is no such thing"))
-    }
-}
-
-fn body_problem(rejection: &JsonRejection) -> Problem {
-    let text = rejection.body_text();
-    match rejection {
-        JsonRejection::JsonDataError(_) => Problem::unprocessable(text),
-        JsonRejection::MissingJsonContentType(_) => Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", text),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", text),
-        _ => Problem::bad_request(text),
     }
 }
 

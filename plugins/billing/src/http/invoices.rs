@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Principal, Tenant, Tx};
 
 use super::answer::{Answer, ListOf, Reading, Writing, listed, made, shown};
-use super::extract::{Asked, Body, Id};
+use super::extract::Id;
 use super::query::{InvoiceQuery, Pages};
 use crate::Billing;
 use crate::error::Error;
@@ -23,7 +23,7 @@ use crate::views::{InvoiceDetail, InvoiceView, LineView, RunView, View};
 pub(super) async fn list_invoices(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Asked(query): Asked<InvoiceQuery>,
+    Query(query): Query<InvoiceQuery>,
 ) -> Answer<Json<ListOf<InvoiceView>>> {
     let page = query.page()?;
     listed(billing.list_invoices(&tenant, &query.wanted(), &page).await?)
@@ -38,7 +38,7 @@ pub(super) async fn write_invoice(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     tx: Tx,
-    Body(new): Body<NewInvoice>,
+    Json(new): Json<NewInvoice>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.write_invoice(&tx, &tenant, new).await?;
     made::<InvoiceView, _>(StatusCode::CREATED, format!("/billing/invoices/{}", row.id), row)
@@ -95,7 +95,7 @@ pub(super) async fn list_own_invoices(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     who: Principal,
-    Asked(query): Asked<Pages>,
+    Query(query): Query<Pages>,
 ) -> Answer<Json<ListOf<InvoiceView>>> {
     listed(billing.own_invoices(&tenant, who.subject(), &query.page()?).await?)
 }
@@ -109,7 +109,7 @@ pub(super) async fn run_invoices(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     tx: Tx,
-    Body(new): Body<NewRun>,
+    Json(new): Json<NewRun>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.ask_for_run(&tx, &tenant, new).await?;
     made::<RunView, _>(StatusCode::ACCEPTED, format!("/billing/invoice-runs/{}", row.id), row)

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wharf_sdk::Tenant;
+use wharf_sdk::extract::{Json, Query};
 
 use super::answer::{Answer, ListOf, Reading, listed};
-use super::extract::Asked;
 use super::query::EntryQuery;
 use crate::Billing;
 use crate::books::{Balance, LedgerCheck};
@@ -36,7 +35,7 @@ pub(super) async fn trial_balance(State(billing): State<Arc<Billing>>, tenant: T
 pub(super) async fn list_entries(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Asked(query): Asked<EntryQuery>,
+    Query(query): Query<EntryQuery>,
 ) -> Answer<Json<ListOf<EntryView>>> {
     listed(billing.ledger_entries(&tenant, query.invoice.as_deref(), &query.page()?).await?)
 }

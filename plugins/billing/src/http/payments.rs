@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Tenant, Tx};
 
 use super::answer::{Answer, ListOf, Reading, Writing, listed, made, shown};
-use super::extract::{Asked, Body, Id};
+use super::extract::Id;
 use super::query::Pages;
 use crate::Billing;
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub(super) async fn pay_invoice(
     tenant: Tenant,
     Id(id): Id,
     tx: Tx,
-    Body(new): Body<NewPayment>,
+    Json(new): Json<NewPayment>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.pay(&tx, &tenant, &id, &new).await?;
     made::<PaymentView, _>(StatusCode::ACCEPTED, format!("/billing/payments/{}", row.id), row)
@@ -45,7 +45,7 @@ pub(super) async fn list_payments(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     Id(id): Id,
-    Asked(query): Asked<Pages>,
+    Query(query): Query<Pages>,
 ) -> Answer<Json<ListOf<PaymentView>>> {
     listed(billing.list_payments(&tenant, &id, &query.page()?).await?)
 }
@@ -64,7 +64,7 @@ pub(super) async fn list_refunds(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     Id(id): Id,
-    Asked(query): Asked<Pages>,
+    Query(query): Query<Pages>,
 ) -> Answer<Json<ListOf<RefundView>>> {
     listed(billing.list_refunds(&tenant, &id, &query.page()?).await?)
 }
@@ -80,7 +80,7 @@ pub(super) async fn refund_payment(
     tenant: Tenant,
     Id(id): Id,
     tx: Tx,
-    Body(new): Body<NewRefund>,
+    Json(new): Json<NewRefund>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.refund(&tx, &tenant, &id, text::new_id(), &new).await?;
     made::<RefundView, _>(StatusCode::ACCEPTED, format!("/billing/refunds/{}", row.id), row)

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Tenant, Tx};
 
 use super::answer::{Answer, ListOf, Reading, Writing, listed, made, shown};
-use super::extract::{Asked, Body, Id};
+use super::extract::Id;
 use super::query::Pages;
 use crate::Billing;
 use crate::plans::NewPlan;
@@ -21,7 +21,7 @@ use crate::views::PlanView;
 pub(super) async fn list_plans(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Asked(query): Asked<Pages>,
+    Query(query): Query<Pages>,
 ) -> Answer<Json<ListOf<PlanView>>> {
     listed(billing.list_plans(&tenant, &query.page()?).await?)
 }
@@ -35,7 +35,7 @@ pub(super) async fn create_plan(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     tx: Tx,
-    Body(new): Body<NewPlan>,
+    Json(new): Json<NewPlan>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.create_plan(&tx, &tenant, new).await?;
     made::<PlanView, _>(StatusCode::CREATED, format!("/billing/plans/{}", row.id), row)

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use sea_orm::TransactionTrait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wharf_sdk::extract::{Json, Query};
 use wharf_sdk::{Tenant, Tx};
 
 use super::answer::{Answer, ListOf, Reading, Writing, listed, made, shown};
-use super::extract::{Asked, Body, Id};
+use super::extract::Id;
 use super::query::SubscriptionQuery;
 use crate::Billing;
 use crate::error::Error;
@@ -45,7 +45,7 @@ pub(super) struct UsageSummary {
 pub(super) async fn list_subscriptions(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Asked(query): Asked<SubscriptionQuery>,
+    Query(query): Query<SubscriptionQuery>,
 ) -> Answer<Json<ListOf<SubscriptionView>>> {
     listed(
         billing
@@ -63,7 +63,7 @@ pub(super) async fn subscribe(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
     tx: Tx,
-    Body(new): Body<NewSubscription>,
+    Json(new): Json<NewSubscription>,
 ) -> Answer<impl IntoResponse> {
     let row = billing.subscribe(&tx, &tenant, new).await?;
     made::<SubscriptionView, _>(StatusCode::CREATED, format!("/billing/subscriptions/{}", row.id), row)
@@ -87,7 +87,7 @@ pub(super) async fn change_subscription(
     tenant: Tenant,
     Id(id): Id,
     tx: Tx,
-    Body(to): Body<NewPlanOf>,
+    Json(to): Json<NewPlanOf>,
 ) -> Answer<Json<SubscriptionView>> {
     shown(billing.replan(&tx, &tenant, &id, &to.plan).await?)
 }
@@ -133,7 +133,7 @@ pub(super) async fn cancel_subscription(
     tenant: Tenant,
     Id(id): Id,
     tx: Tx,
-    Body(how): Body<Cancellation>,
+    Json(how): Json<Cancellation>,
 ) -> Answer<Json<SubscriptionView>> {
     shown(billing.cancel(&tx, &tenant, &id, how).await?)
 }
@@ -153,7 +153,7 @@ pub(super) async fn show_usage(State(billing): State<Arc<Billing>>, tenant: Tena
 pub(super) async fn record_usage(
     State(billing): State<Arc<Billing>>,
     tenant: Tenant,
-    Body(new): Body<UsageRecords>,
+    Json(new): Json<UsageRecords>,
 ) -> Answer<(StatusCode, Json<Recorded>)> {
     if new.records.is_empty() || new.records.len() > MOST_RECORDS {
         let text = format!("found {} records, expected 1 to {MOST_RECORDS}", new.records.len());

@@ -8,9 +8,10 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use wharf_sdk::extract::{Json, Path, Query};
 use wharf_sdk::{Principal, Tenant};
 
-use super::extract::{Json, PageQuery, Path, Query, size};
+use super::list::{PageQuery, size};
 use super::model::Author;
 use super::problems::{OfCreate, OfDecide, OfOwnList, OfRead};
 use crate::Blog;
@@ -144,12 +145,12 @@ pub(super) async fn list_comments(
     tenant: Tenant,
     Path(slug): Path<String>,
     Query(page): Query<PageQuery>,
-) -> Result<axum::Json<CommentPage>> {
+) -> Result<Json<CommentPage>> {
     let token = page.page_token.unwrap_or_default();
     let (rows, next) = blog
         .comments_on(&tenant, who.as_ref(), &slug, size(page.page_size)?, &token)
         .await?;
-    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await?))
+    Ok(Json(CommentPage::of(&blog, &tenant, rows, next).await?))
 }
 
 /// Comments on a published post.
@@ -167,10 +168,10 @@ pub(super) async fn add_comment(
     tx: wharf_sdk::Tx,
     Path(slug): Path<String>,
     Json(new): Json<NewComment>,
-) -> Result<(StatusCode, axum::Json<Comment>)> {
+) -> Result<(StatusCode, Json<Comment>)> {
     let row = blog.comment(&tx, &Tenant::of(&who), &who, &slug, &new.body).await?;
     let html = rendered(&row.body, Kind::Comment).await?;
-    Ok((StatusCode::CREATED, axum::Json(Comment::of(row, html, None))))
+    Ok((StatusCode::CREATED, Json(Comment::of(row, html, None))))
 }
 
 /// Comments on all posts, oldest first, for those who decide on them.
@@ -179,12 +180,12 @@ pub(super) async fn list_all_comments(
     State(blog): State<Arc<Blog>>,
     tenant: Tenant,
     Query(asked): Query<CommentsQuery>,
-) -> Result<axum::Json<CommentPage>> {
+) -> Result<Json<CommentPage>> {
     let token = asked.page_token.unwrap_or_default();
     let (rows, next) = blog
         .comments(&tenant, asked.status.map(Into::into), size(asked.page_size)?, &token)
         .await?;
-    Ok(axum::Json(CommentPage::of(&blog, &tenant, rows, next).await?))
+    Ok(Json(CommentPage::of(&blog, &tenant, rows, next).await?))
 }
 
 /// Shows a comment to everyone.
@@ -192,7 +193,7 @@ pub(super) async fn list_all_comments(
     post, path = "/comments/{id}/approve", tag = "comments", params(("id" = Uuid, Path, description = "Id of the comment")),
     responses((status = 200, description = "The comment", body = Comment), OfDecide)
 )]
-pub(super) async fn approve_comment(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>) -> Result<axum::Json<Comment>> {
+pub(super) async fn approve_comment(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>) -> Result<Json<Comment>> {
     decide(blog, &who, id, Status::Approved).await
 }
 
@@ -201,7 +202,7 @@ pub(super) async fn approve_comment(blog: State<Arc<Blog>>, who: Principal, id: 
     post, path = "/comments/{id}/reject", tag = "comments", params(("id" = Uuid, Path, description = "Id of the comment")),
     responses((status = 200, description = "The comment", body = Comment), OfDecide)
 )]
-pub(super) async fn reject_comment(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>) -> Result<axum::Json<Comment>> {
+pub(super) async fn reject_comment(blog: State<Arc<Blog>>, who: Principal, id: Path<Uuid>) -> Result<Json<Comment>> {
     decide(blog, &who, id, Status::Rejected).await
 }
 
@@ -215,10 +216,10 @@ pub(super) async fn delete_comment(State(blog): State<Arc<Blog>>, who: Principal
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn decide(State(blog): State<Arc<Blog>>, who: &Principal, Path(id): Path<Uuid>, status: Status) -> Result<axum::Json<Comment>> {
+async fn decide(State(blog): State<Arc<Blog>>, who: &Principal, Path(id): Path<Uuid>, status: Status) -> Result<Json<Comment>> {
     let tenant = Tenant::of(who);
     let row = blog.decide(&tenant, who, &id.to_string(), status).await?;
     let name = blog.authors.name(&tenant, &row.author).await;
     let html = rendered(&row.body, Kind::Comment).await?;
-    Ok(axum::Json(Comment::of(row, html, name)))
+    Ok(Json(Comment::of(row, html, name)))
 }

@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
+use wharf_sdk::extract::{Json, Path, Query};
 use wharf_sdk::{Principal, Tenant};
 
 use super::conditions::expected;
-use super::extract::{Json, Path, Query, size};
+use super::list::size;
 use super::model::{PostPage, PostState, PostText, PostWhole, Schedule, Tagged};
 use super::problems::{OfAct, OfChange, OfOwnList, OfOwnRead};
 use crate::Blog;
@@ -40,11 +41,7 @@ pub(super) struct DraftsQuery {
 
 /// Posts in any state that are the caller's own, or that they may read. The one that changed last comes first.
 #[utoipa::path(get, path = "/drafts", tag = "drafts", params(DraftsQuery), responses((status = 200, description = "A page", body = PostPage), OfOwnList))]
-pub(super) async fn list_drafts(
-    State(blog): State<Arc<Blog>>,
-    who: Principal,
-    Query(asked): Query<DraftsQuery>,
-) -> Result<axum::Json<PostPage>> {
+pub(super) async fn list_drafts(State(blog): State<Arc<Blog>>, who: Principal, Query(asked): Query<DraftsQuery>) -> Result<Json<PostPage>> {
     let filter = Filter {
         tag: asked.tag,
         author: asked.author,
@@ -54,7 +51,7 @@ pub(super) async fn list_drafts(
     };
     let tenant = Tenant::of(&who);
     let (heads, next) = blog.drafts(&tenant, &who, &filter).await?;
-    Ok(axum::Json(PostPage::of(&blog, &tenant, heads, next).await))
+    Ok(Json(PostPage::of(&blog, &tenant, heads, next).await))
 }
 
 /// A post in any state. Its ETag is what writes are based on.

@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wharf_sdk::Tenant;
+use wharf_sdk::extract::{Json, Path};
 
 use super::PREFIX;
 use super::conditions::{is_known, value};
-use super::extract::Path;
 use super::problems::{OfPart, OfUpload};
 use crate::Blog;
 use crate::domain::image::{Part, part};
@@ -62,7 +62,7 @@ pub(super) async fn upload_image(State(blog): State<Arc<Blog>>, tenant: Tenant, 
         bytes: taken.bytes,
     };
     let location = value(&image.url);
-    Ok((status, [(header::LOCATION, location)], axum::Json(image)).into_response())
+    Ok((status, [(header::LOCATION, location)], Json(image)).into_response())
 }
 
 /// An image, or a part of it with `Range`. It never changes under its key.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wharf_sdk::Tenant;
+use wharf_sdk::extract::Json;
 
 use super::conditions::{etag, value};
 use crate::Blog;
@@ -262,6 +263,6 @@ impl IntoResponse for Tagged {
     fn into_response(self) -> Response {
         let tag = etag(self.0.head.version);
         let headers = [(header::ETAG, value(&tag)), (header::CACHE_CONTROL, value("no-store"))];
-        (headers, axum::Json(self.0)).into_response()
+        (headers, Json(self.0)).into_response()
     }
 }

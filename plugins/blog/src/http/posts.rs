@@ -7,11 +7,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use wharf_sdk::extract::{Json, Path, Query};
 use wharf_sdk::{Call, Principal, Tenant};
 
 use super::PREFIX;
 use super::conditions::{is_known, value};
-use super::extract::{Json, PageQuery, Path, Query, size};
+use super::list::{PageQuery, size};
 use super::model::{PostHead, PostPage, PostText, PostWhole};
 use super::problems::{OfCreate, OfList, OfRead};
 use crate::Blog;
@@ -87,11 +88,7 @@ pub(super) struct SearchPage {
 
 /// Published posts, newest first.
 #[utoipa::path(get, path = "/posts", tag = "posts", params(PostsQuery), responses((status = 200, description = "A page", body = PostPage), OfList))]
-pub(super) async fn list_posts(
-    State(blog): State<Arc<Blog>>,
-    tenant: Tenant,
-    Query(asked): Query<PostsQuery>,
-) -> Result<axum::Json<PostPage>> {
+pub(super) async fn list_posts(State(blog): State<Arc<Blog>>, tenant: Tenant, Query(asked): Query<PostsQuery>) -> Result<Json<PostPage>> {
     let filter = Filter {
         tag: asked.tag,
         author: asked.author,
@@ -100,7 +97,7 @@ pub(super) async fn list_posts(
         token: asked.page_token.unwrap_or_default(),
     };
     let (heads, next) = blog.published(&tenant, &filter).await?;
-    Ok(axum::Json(PostPage::of(&blog, &tenant, heads, next).await))
+    Ok(Json(PostPage::of(&blog, &tenant, heads, next).await))
 }
 
 /// Makes a draft of the caller's.
@@ -121,7 +118,7 @@ pub(super) async fn create_post(
     let post = blog.create(&tx, &Tenant::of(&who), &who, text.checked()?).await?;
     let post = PostHead::named(post, None);
     let location = value(&format!("{PREFIX}/drafts/{}", post.id()));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(post)).into_response())
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(post)).into_response())
 }
 
 /// A published post.
@@ -176,19 +173,19 @@ pub(super) async fn show_post(
         return Ok((StatusCode::NOT_MODIFIED, told).into_response());
     }
     let name = blog.authors.name(&tenant, &post.author).await;
-    Ok((told, axum::Json(PostWhole::shown(*post, name))).into_response())
+    Ok((told, Json(PostWhole::shown(*post, name))).into_response())
 }
 
 /// Tags of published posts, in their order.
 #[utoipa::path(get, path = "/tags", tag = "posts", params(PageQuery), responses((status = 200, description = "A page", body = TagPage), OfList))]
-pub(super) async fn list_tags(State(blog): State<Arc<Blog>>, tenant: Tenant, Query(page): Query<PageQuery>) -> Result<axum::Json<TagPage>> {
+pub(super) async fn list_tags(State(blog): State<Arc<Blog>>, tenant: Tenant, Query(page): Query<PageQuery>) -> Result<Json<TagPage>> {
     let token = page.page_token.unwrap_or_default();
     let (counts, next_page_token) = blog.tags(&tenant, size(page.page_size)?, &token).await?;
     let tags = counts.into_iter().map(|count| Tag {
         tag: count.tag,
         posts: count.posts,
     });
-    Ok(axum::Json(TagPage {
+    Ok(Json(TagPage {
         items: tags.collect(),
         next_page_token,
     }))
@@ -200,7 +197,7 @@ pub(super) async fn search_posts(
     State(blog): State<Arc<Blog>>,
     tenant: Tenant,
     Query(asked): Query<SearchQuery>,
-) -> Result<axum::Json<SearchPage>> {
+) -> Result<Json<SearchPage>> {
     let length = asked.q.chars().count();
     if length > LONGEST {
         let text = format!("found a query of {length} characters, expected at most {LONGEST}");
@@ -214,7 +211,7 @@ pub(super) async fn search_posts(
         snippet: hit.snippet,
         score: hit.score,
     });
-    Ok(axum::Json(SearchPage {
+    Ok(Json(SearchPage {
         items: items.collect(),
         next_page_token,
     }))

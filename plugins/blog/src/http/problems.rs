@@ -46,13 +46,13 @@ macro_rules! sets {
 
 sets! {
     /// Of a list that everyone may see.
-    OfList: 400 503;
+    OfList: 400 422 503;
     /// Of one thing that everyone may see.
-    OfRead: 400 404 503;
+    OfRead: 400 404 422 503;
     /// Of a list for those who are known.
-    OfOwnList: 400 401 403 503;
+    OfOwnList: 400 401 403 422 503;
     /// Of one thing for those who may see it.
-    OfOwnRead: 400 401 403 404 503;
+    OfOwnRead: 400 401 403 404 422 503;
     /// Of something new.
     OfCreate: 400 401 403 404 409 413 415 422 503;
     /// Of a change that says what it is based on, with a body.

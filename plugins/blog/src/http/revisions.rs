@@ -7,10 +7,11 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use wharf_sdk::extract::{Json, Path, Query};
 use wharf_sdk::{Principal, Tenant};
 
 use super::conditions::expected;
-use super::extract::{PageQuery, Path, Query, size};
+use super::list::{PageQuery, size};
 use super::model::{Author, PostWhole, Tagged};
 use super::problems::{OfAct, OfOwnRead};
 use crate::Blog;
@@ -60,7 +61,7 @@ pub(super) async fn list_revisions(
     who: Principal,
     Path(id): Path<Uuid>,
     Query(page): Query<PageQuery>,
-) -> Result<axum::Json<RevisionPage>> {
+) -> Result<Json<RevisionPage>> {
     let tenant = Tenant::of(&who);
     let token = page.page_token.unwrap_or_default();
     let (rows, next_page_token) = blog
@@ -73,7 +74,7 @@ pub(super) async fn list_revisions(
         author: Author::new(&row.author, names.get(&row.author).cloned()),
         created_at: text(row.created),
     });
-    Ok(axum::Json(RevisionPage {
+    Ok(Json(RevisionPage {
         items: items.collect(),
         next_page_token,
     }))
@@ -89,11 +90,11 @@ pub(super) async fn show_revision(
     State(blog): State<Arc<Blog>>,
     who: Principal,
     Path((id, number)): Path<(Uuid, i64)>,
-) -> Result<axum::Json<RevisionWhole>> {
+) -> Result<Json<RevisionWhole>> {
     let tenant = Tenant::of(&who);
     let row = blog.revision(&tenant, &who, &id.to_string(), number).await?;
     let name = blog.authors.name(&tenant, &row.author).await;
-    Ok(axum::Json(RevisionWhole {
+    Ok(Json(RevisionWhole {
         tags: posts::revision_tags(&row),
         head: RevisionHead {
             number: row.number,

@@ -238,14 +238,15 @@ async fn lists_are_read_page_by_page_and_filtered() {
         "page_size=0",
         "page_size=101",
         "page_size=x",
-        "page_token=x",
-        "page_token=%00",
         "nonsense=1",
         "page_size=1&page_size=2",
     ] {
         assert_eq!(code(&host.get(&format!("/blog/posts?{bad}")).await).0, 400, "{bad}");
     }
-    assert_eq!(code(&host.get("/blog/tags?page_token=%00").await).0, 400);
+    for bad in ["posts?page_token=x", "posts?page_token=%00", "tags?page_token=%00"] {
+        let answer = code(&host.get(&format!("/blog/{bad}")).await);
+        assert_eq!(answer, (422, "bad-page-token".to_owned()), "{bad}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

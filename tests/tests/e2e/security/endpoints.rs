@@ -1,4 +1,4 @@
-//! Every endpoint of the host and its core modules, asked by every kind of caller. Rows come from the route table; what is
+//! Every endpoint of the host, its core modules and the modules that come with it, asked by every kind of caller. Rows come from the route table; what is
 //! expected is in `endpoints.toml`, written by hand. An endpoint that is missing there fails.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use wharf_tests::people::{Person, host, operate, person};
 use wharf_tests::{TestServer, root, until};
 
 const SOON: Duration = Duration::from_secs(10);
+/// Libraries that are loaded beside the core modules.
+const MODULES: [&str; 5] = ["greeter", "hello_module", "blog", "billing", "analytics"];
 /// The kinds of caller, in the order of the cells.
 const CALLERS: [&str; 6] = ["anonymous", "wrong role", "other tenant", "expired", "revoked", "right"];
 
@@ -28,8 +30,8 @@ fn every_endpoint_answers_every_kind_of_caller_as_the_table_says() {
     let table: BTreeMap<String, String> = toml::from_str(&text).unwrap();
     // Tokens that were made with a short life have expired when the host is started again with a longer one.
     let mut server = host(
-        &["greeter"],
-        "[modules.auth]\naccess_token_seconds = 1\n",
+        &MODULES,
+        "[modules.auth]\naccess_token_seconds = 1\n[modules.billing]\nprovider = \"test\"\n",
         &[("WHARF_SECURITY__LEEWAY", "0s")],
     );
     operate(
@@ -38,7 +40,7 @@ fn every_endpoint_answers_every_kind_of_caller_as_the_table_says() {
         &json!({ "id": "acme", "name": "Acme" }),
     );
     let expired = person(&server, "default", "eve", &["admin@*"]);
-    server.configure("");
+    server.configure("[modules.billing]\nprovider = \"test\"\n");
     server.restart();
     let mut callers: Vec<Option<Person>> = vec![
         None,
@@ -86,7 +88,7 @@ fn endpoints(server: &TestServer) -> Vec<Endpoint> {
     let ran = server.wharf(&["routes", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let rows: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
-    assert!(rows.len() > 40, "{rows:?}");
+    assert!(rows.len() > 200, "{rows:?}");
     let all = rows.iter().map(|row| {
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
         Endpoint {
