@@ -67,7 +67,11 @@ pub fn across_nodes(shared: &mut Shared) {
     let mut make = |n: usize| {
         let email = format!("user{made}@example.org");
         let account = json!({ "tenant": "default", "email": email, "name": "User" });
-        people::operate(if n % 2 == 0 { &one } else { &two }, "wharf.identity.v1.Users/Create", &account);
+        people::operate(
+            if n.is_multiple_of(2) { &one } else { &two },
+            "wharf.identity.v1.Users/Create",
+            &account,
+        );
         made += 1;
     };
     (0..6).for_each(&mut make);

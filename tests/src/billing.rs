@@ -103,7 +103,7 @@ pub fn across_nodes(shared: &mut Shared) {
     let subscription = subscribe(&two, &root, &customer, &plan, 0);
     let mut posts = 0;
     let mut write = |n: usize| {
-        publish(if n % 2 == 0 { &one } else { &two }, &ada, &format!("Post {posts}"));
+        publish(if n.is_multiple_of(2) { &one } else { &two }, &ada, &format!("Post {posts}"));
         posts += 1;
     };
     (0..6).for_each(&mut write);

@@ -3,7 +3,13 @@
 //! Both mark their fenced blocks. `sh test`: commands that end; a `text` block right after it is what they print.
 //! `sh NAME`: a command in a terminal of its own that goes on; `text NAME`: lines that appear there from then on.
 //! `LANGUAGE file=PATH`: the content of a file. In outputs `...` stands for any text, and on a line alone for any lines.
-#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests, one of which shows how long something took"
+)]
 
 #[path = "readme/blocks.rs"]
 mod blocks;

@@ -46,6 +46,7 @@ const OUT_OF_REACH: [&str; 3] = [
 ];
 
 #[test]
+#[allow(clippy::print_stdout, reason = "how many requests there were is worth knowing")]
 fn every_operation_answers_as_the_document_says_whatever_it_is_sent() {
     let server = people::host(&["blog", "billing", "analytics"], CONFIG, &[WEBHOOKS]);
     seed(&server);

@@ -177,7 +177,7 @@ impl Open {
     }
 
     #[cold]
-    fn finish(mut self: Box<Self>) {
+    fn finish(mut self) {
         self.leave();
         let took = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.span.ended_ns = self.span.started_ns.saturating_add(took);
@@ -189,7 +189,7 @@ impl Drop for ActiveSpan {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = self.0.take() {
-            open.finish();
+            (*open).finish();
         }
     }
 }

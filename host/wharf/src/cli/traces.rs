@@ -204,11 +204,11 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "POST /blog/posts       -       +0.000  1.500  attempt=1",
-                "|- authenticate        -       +0.010  1.500  attempt=1",
-                "`- handle              blog    +0.020  1.500  attempt=1",
-                "   |- SELECT posts     blog    +0.030  1.500  ERROR busy attempt=1",
-                "   `- publish x        blog    +2.040  1.500  attempt=1",
+                "POST /blog/posts    -       +0.000  1.500  attempt=1",
+                "|- authenticate     -       +0.010  1.500  attempt=1",
+                "`- handle           blog    +0.020  1.500  attempt=1",
+                "   |- SELECT posts  blog    +0.030  1.500  ERROR busy attempt=1",
+                "   `- publish x     blog    +2.040  1.500  attempt=1",
                 "",
                 "2 more spans were not kept",
             ],

@@ -67,8 +67,8 @@ fn says_something(schema: &Value, document: &Value, depth: usize) -> bool {
         let target = reference.strip_prefix('#').and_then(|place| document.pointer(place));
         return depth < 8 && target.is_some_and(|target| says_something(target, document, depth + 1));
     }
-    let of_several = ["allOf", "anyOf", "oneOf"].iter().filter_map(|name| fields.get(*name)?.as_array());
-    for all in of_several {
+    let of_several = ["allOf", "anyOf", "oneOf"].iter().find_map(|name| fields.get(*name)?.as_array());
+    if let Some(all) = of_several {
         return !all.is_empty() && all.iter().all(|one| says_something(one, document, depth + 1));
     }
     if fields.contains_key("enum") || fields.contains_key("const") {
