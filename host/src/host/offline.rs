@@ -111,6 +111,7 @@ pub async fn preview_migrations(config: &Config, asked: Asked<'_>) -> Result<Pre
         state: Arc::new(state),
         linked: asked.linked,
         error_sinks: Vec::new(),
+        span_sinks: Vec::new(),
         backends: Backends {
             secrets: asked.secrets,
             ..Backends::in_memory()

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::sync::watch;
 use wharf_host::admin::{
-    AdminAudit, AdminParts, AdminSocket, audited, blobs_router, call_router, mail_router, remote_routes, router, serve_admin, traces_router,
-    work_router,
+    AdminAudit, AdminParts, AdminSocket, audited, blobs_router, call_router, mail_router, remote_routes, router, serve_admin,
+    traces_router, work_router,
 };
 use wharf_host::config::{Config, LoadOptions, LogFormat, OnFailure};
 use wharf_host::host::{Host, HostParts};
