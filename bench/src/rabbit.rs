@@ -16,7 +16,7 @@ const WINDOW: usize = 200;
 const ROUNDS: usize = 9;
 /// At most so much of the time of the bare client, in per cent: 0.8 of its events a second.
 const BAR: f64 = 125.0;
-const SERVER: &str = "WHARF_TEST_RABBITMQ_URL";
+const SERVER: &str = "WHARF_TEST_AMQP_URL";
 const EXCHANGE: &str = "bench";
 const SUBJECT: &str = "bench.noted.v1";
 const PERSISTENT: u8 = 2;

@@ -3,7 +3,7 @@
 
 use wharf_tests::backends::{Backend, Postgres, Redis};
 
-#[allow(dead_code, reason = "shared with the end-to-end tests")]
+#[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests")]
 #[path = "../upgrade/scene.rs"]
 mod scene;
 
