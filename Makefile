@@ -19,6 +19,8 @@ LIBRARIES := $(foreach name,hello_module greeter blog billing analytics,$(TARGET
 DATA := $(or $(WHARF_DATA_DIR),.wharf)
 # Unit tests that need a server have `servers` in their path; the rest of the suite is `make test`.
 SERVER_TESTS := $(CARGO) test --workspace --features wharf-tests/servers,wharf-host/servers,wharf-auth/servers
+# Two hosts under load, and a fuzzer: beside each other they starve on two cores.
+ALONE := fuzz:: upgrades::
 DENY_VERSION := 0.20.2
 
 export PATH := $(TOOLS)/bin:$(PATH)
@@ -51,7 +53,8 @@ endif
 
 test-servers: build
 	bash tests/tools.sh $(TOOLS)
-	$(TARGET)/debug/with-servers -- sh -c '$(SERVER_TESTS) --lib -- servers && $(SERVER_TESTS) --test servers'
+	$(TARGET)/debug/with-servers -- sh -c '$(SERVER_TESTS) --lib -- servers && $(SERVER_TESTS) --test servers -- $(ALONE:%=--skip %) \
+		&& $(SERVER_TESTS) --test servers -- $(ALONE) --test-threads 1'
 
 check: fmt clippy doc deny tidy
 

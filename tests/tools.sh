@@ -14,7 +14,8 @@ node_module() { [[ -d $tools/node/node_modules/$1 ]]; }
 fuzzer=$tools/schemathesis
 pins=$(dirname "${BASH_SOURCE[0]}")/backends/schemathesis.txt
 # With the versions that are pinned now, and nothing else.
-has_fuzzer() { [[ -x $fuzzer/bin/schemathesis ]] && cmp -s "$pins" "$fuzzer/pins.txt"; }
+# A venv that was moved is none any more: its scripts name the folder it was made in.
+has_fuzzer() { "$fuzzer/bin/schemathesis" --version >/dev/null 2>&1 && cmp -s "$pins" "$fuzzer/pins.txt"; }
 python_module() { PYTHONPATH="$tools/python" python3 -c "import $1" 2>/dev/null; }
 
 packages=()
