@@ -184,6 +184,28 @@ pub enum DbErrorKind {
     Other,
 }
 
+impl DbErrorKind {
+    /// In a word, as metrics and spans show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unique => "unique",
+            Self::ForeignKey => "foreign_key",
+            Self::NotNull => "not_null",
+            Self::Check => "check",
+            Self::Conflict => "conflict",
+            Self::Timeout => "timeout",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Type => "type",
+            Self::Refused => "refused",
+            Self::Gone => "gone",
+            Self::Full => "full",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What a database says when it does not do what it was asked.
 #[derive(Clone, Debug)]
 pub struct DbError {

@@ -293,21 +293,7 @@ async fn run(inner: &Inner, request: Request, owner: &Owner) -> Result<Vec<u8>, 
 
 /// In a word: the text of an error may hold values.
 fn kind_of(error: &DbError) -> &'static str {
-    match error.kind {
-        DbErrorKind::Unique => "unique",
-        DbErrorKind::ForeignKey => "foreign-key",
-        DbErrorKind::NotNull => "not-null",
-        DbErrorKind::Check => "check",
-        DbErrorKind::Conflict => "conflict",
-        DbErrorKind::Timeout => "timeout",
-        DbErrorKind::Busy => "busy",
-        DbErrorKind::Unavailable => "unavailable",
-        DbErrorKind::Type => "type",
-        DbErrorKind::Refused => "refused",
-        DbErrorKind::Gone => "gone",
-        DbErrorKind::Full => "full",
-        DbErrorKind::Other => "other",
-    }
+    error.kind.name()
 }
 
 fn not_opened() -> DbError {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram};
 
-use crate::ports::database::{DbError, DbErrorKind, Usage};
+use crate::ports::database::{DbError, Usage};
 use crate::telemetry::Metrics;
 
 /// Numbers of one space.
@@ -76,7 +76,7 @@ impl Sight {
     pub(super) fn failed(&self, error: &DbError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         if let Some(shown) = &self.shown {
-            let labels = [("module", self.module.as_str()), ("kind", kind_name(error.kind))];
+            let labels = [("module", self.module.as_str()), ("kind", error.kind.name())];
             shown.metrics.own_counter("wharf_db_errors_total", &labels).increment(1);
         }
     }
@@ -131,24 +131,6 @@ impl Shown {
                 gauge("wharf_db_cursors_open"),
             ],
         }
-    }
-}
-
-const fn kind_name(kind: DbErrorKind) -> &'static str {
-    match kind {
-        DbErrorKind::Unique => "unique",
-        DbErrorKind::ForeignKey => "foreign_key",
-        DbErrorKind::NotNull => "not_null",
-        DbErrorKind::Check => "check",
-        DbErrorKind::Conflict => "conflict",
-        DbErrorKind::Timeout => "timeout",
-        DbErrorKind::Busy => "busy",
-        DbErrorKind::Unavailable => "unavailable",
-        DbErrorKind::Type => "type",
-        DbErrorKind::Refused => "refused",
-        DbErrorKind::Gone => "gone",
-        DbErrorKind::Full => "full",
-        DbErrorKind::Other => "other",
     }
 }
 
