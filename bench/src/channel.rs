@@ -105,11 +105,11 @@ fn whole(report: &mut Report) -> Result<()> {
 }
 
 fn say(report: &mut Report, name: &str, text: &str, bar: Option<f64>) -> Result<()> {
-    let (middle, tail) = text
-        .trim()
-        .split_once(' ')
-        .with_context(|| format!("the calling module said {text:?}"))?;
-    report.figure(&format!("{name}, p50"), middle.parse::<f64>()? / 1e3, "us", bar, "");
-    report.figure(&format!("{name}, p99"), tail.parse::<f64>()? / 1e3, "us", None, "");
+    let times = text.trim().split_once(' ');
+    let (middle, tail) = times
+        .and_then(|(middle, tail)| Some((middle.parse::<f64>().ok()?, tail.parse::<f64>().ok()?)))
+        .with_context(|| format!("{name}: the calling module said {text:?}"))?;
+    report.figure(&format!("{name}, p50"), middle / 1e3, "us", bar, "");
+    report.figure(&format!("{name}, p99"), tail / 1e3, "us", None, "");
     Ok(())
 }

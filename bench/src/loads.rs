@@ -169,6 +169,13 @@ fn measure(file: &Path, home: &Path, loads: usize, bar: Option<f64>, report: &mu
         "",
     );
     report.figure("of which the private copy, p50", quantile(&mut times.store, 0.5), "ms", None, "");
+    report.figure(
+        "control: the same bytes written to a file that is removed at once, p50",
+        written_and_removed(file, home)?,
+        "ms",
+        None,
+        "its pages are used again; those of a copy stay with their library",
+    );
     report.figure("of which open, p50", quantile(&mut times.open, 0.5), "ms", None, "");
     report.figure("of which create + start, p50", quantile(&mut times.create, 0.5), "ms", None, "");
     report.figure(
@@ -179,6 +186,21 @@ fn measure(file: &Path, home: &Path, loads: usize, bar: Option<f64>, report: &mu
         "/proc/self/smaps_rollup",
     );
     Ok(())
+}
+
+/// Milliseconds of writing a new file with the bytes of this one, each removed before the next: what a private copy takes when the
+/// system has pages at hand, and need not get them from the machine below it.
+fn written_and_removed(file: &Path, home: &Path) -> Result<f64> {
+    let bytes = std::fs::read(file)?;
+    let mut times = Vec::with_capacity(LOADS);
+    for number in 0..LOADS {
+        let path = home.join(format!("control-{number}"));
+        let started = Instant::now();
+        std::fs::write(&path, &bytes)?;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+        std::fs::remove_file(&path)?;
+    }
+    Ok(quantile(&mut times, 0.5))
 }
 
 /// Stages 1 to 5.

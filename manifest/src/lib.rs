@@ -8,7 +8,7 @@
 //!
 //! let source = parse_toml("id = \"greeter\"\nversion = \"1.2.0\"\ndescription = \"Greets people\"\n").expect("a sound wharf.toml");
 //! let build = BuildInfo {
-//!     abi: Abi { major: 1, minor: 0, draft: true },
+//!     abi: Abi { major: 1, minor: 0, draft: false },
 //!     sdk: "0.1.0".into(),
 //!     rustc: "1.95.0".into(),
 //!     target: "x86_64-unknown-linux-gnu".into(),

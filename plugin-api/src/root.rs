@@ -24,8 +24,8 @@ pub struct AbiVersion {
 /// The ABI this crate describes.
 pub const ABI: AbiVersion = AbiVersion { major: 1, minor: 0 };
 
-/// True until the ABI is frozen: a draft loads only with a host of the same draft.
-pub const ABI_DRAFT: bool = true;
+/// Whether shapes may still change: a draft loads only with a host of the same draft. ABI 1.0 is frozen.
+pub const ABI_DRAFT: bool = false;
 
 /// How an image came into the process.
 #[repr(transparent)]

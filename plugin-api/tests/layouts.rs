@@ -80,6 +80,14 @@ fn only_appended(file: &str, table: &[String], most: usize) {
     }
 }
 
+/// Every layout carries the version of this crate, and two of different majors do not fit: a module of 1.0 must fit for ever.
+#[test]
+fn the_crate_has_the_version_of_the_abi() {
+    let major: u16 = env!("CARGO_PKG_VERSION_MAJOR").parse().unwrap();
+    assert_eq!(major, wharf_plugin_api::ABI.major);
+    assert!(!wharf_plugin_api::ABI_DRAFT, "ABI 1.0 is frozen");
+}
+
 #[test]
 fn ids_of_header_names_are_only_ever_appended() {
     let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();

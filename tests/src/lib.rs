@@ -22,6 +22,7 @@ pub mod blobs;
 pub mod blog;
 mod client;
 pub mod disk;
+pub mod gamut;
 pub mod people;
 mod process;
 mod server;

@@ -1,5 +1,6 @@
 //! Traffic through the real binary and real libraries: streams and their memory, gRPC by tonic's own client, calls between
-//! modules in both modes of the channel, and a module that is swapped while requests run.
+//! modules in both modes of the channel, a module that is swapped while requests run,
+//! and modules that were built when the ABI was frozen.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +16,8 @@ mod channel;
 mod client;
 #[path = "traffic/connect.rs"]
 mod connect;
+#[path = "traffic/frozen.rs"]
+mod frozen;
 #[path = "traffic/grpc.rs"]
 mod grpc;
 #[path = "traffic/reload.rs"]

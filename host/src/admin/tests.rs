@@ -45,7 +45,7 @@ impl Control for Fake {
             node: "n1".into(),
             pid: 1,
             version: "0.1.0".into(),
-            abi: "1.0-draft".into(),
+            abi: "1.0".into(),
             started: jiff::Timestamp::UNIX_EPOCH,
             ready: true,
             generations_loaded: 1,

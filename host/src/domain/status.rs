@@ -141,7 +141,7 @@ pub struct HostStatus {
     pub pid: u32,
     /// Version of the host.
     pub version: String,
-    /// ABI it speaks, such as `1.0-draft`.
+    /// ABI it speaks, such as `1.0`.
     pub abi: String,
     /// When it started.
     #[schemars(with = "String")]

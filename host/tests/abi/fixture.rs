@@ -1,7 +1,7 @@
 //! Builds `plugin-api/tests/fixture/module.rs` against this ABI and against changed copies of it.
 //!
-//! Each copy keeps the name and version of the crate, as a module of another build has them, so each fixture is a workspace
-//! of its own. They share one target folder and the lock file of this workspace, so that only the first build takes long.
+//! Each copy keeps the name of the crate, and a changed one has the version of the next minor, as a module of a later build has
+//! them, so each fixture is a workspace of its own. They share one target folder and the lock file of this workspace, so that only the first build takes long.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,7 @@ fn copy_api(from: &Path, to: &Path, changes: &[Change]) -> String {
     let abi_stable = versions.lines().find(|line| line.starts_with("abi_stable = ")).unwrap();
     format!(
         "[package]\nname = \"wharf-plugin-api\"\nversion = \"{}\"\nedition = \"2024\"\n\n[dependencies]\n{abi_stable}\n",
-        version_of(&from.join("Cargo.toml"))
+        version_of(&from.join("Cargo.toml"), !changes.is_empty())
     )
 }
 
@@ -148,10 +148,19 @@ fn copy_sources(from: &Path, to: &Path, below: &Path, changes: &[Change]) {
     }
 }
 
-fn version_of(cargo_toml: &Path) -> String {
+/// The version of the crate, or the one of its next minor: layouts carry it, and what is compared is the major.
+fn version_of(cargo_toml: &Path, next: bool) -> String {
     let text = fs::read_to_string(cargo_toml).unwrap();
     let line = text.lines().find(|line| line.starts_with("version = ")).unwrap();
-    line.trim_start_matches("version = ").trim_matches('"').to_owned()
+    let version = line.trim_start_matches("version = ").trim_matches('"');
+    let numbers: Vec<u64> = version.split('.').map(|number| number.parse().unwrap()).collect();
+    let [major, minor, patch] = numbers[..] else {
+        panic!("version {version:?} has no three numbers");
+    };
+    match next {
+        true => format!("{major}.{}.0", minor + 1),
+        false => format!("{major}.{minor}.{patch}"),
+    }
 }
 
 fn cargo_toml(name: &str) -> String {

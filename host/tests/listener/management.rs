@@ -60,7 +60,7 @@ impl Control for Fixed {
             node: "node-1".to_owned(),
             pid: 1,
             version: "0.1.0".to_owned(),
-            abi: "1.0-draft".to_owned(),
+            abi: "1.0".to_owned(),
             started: jiff::Timestamp::UNIX_EPOCH,
             ready: self.ready.load(Ordering::SeqCst),
             generations_loaded: 0,

@@ -18,7 +18,7 @@ use wharf_manifest::{Abi, BuildInfo, Manifest, Panic, encode_section, parse_toml
 pub(crate) const ABI: Abi = Abi {
     major: 1,
     minor: 0,
-    draft: true,
+    draft: false,
 };
 
 /// What the C compiler is asked for.

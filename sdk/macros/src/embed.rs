@@ -10,7 +10,7 @@ use wharf_manifest::{Abi, BuildInfo, Panic, Runtime, Source};
 const ABI: Abi = Abi {
     major: 1,
     minor: 0,
-    draft: true,
+    draft: false,
 };
 
 pub(crate) fn expand(module: &syn::Type, directory: &Path) -> syn::Result<TokenStream> {

@@ -8,6 +8,7 @@
 mod entities;
 
 mod columns;
+mod json;
 mod rows;
 mod values;
 

@@ -15,7 +15,7 @@ fn nasty(folder: &Path, trace: &Path) -> PathBuf {
         abi: Abi {
             major: 1,
             minor: 0,
-            draft: true,
+            draft: false,
         },
         sdk: "0.1.0".into(),
         rustc: "1.95.0".into(),

@@ -46,7 +46,7 @@ async fn over_tls(server: &TestServer, trusted: CertificateDer<'static>) -> Chan
     soon("a connection", endpoint.connect_with_connector(connect)).await.unwrap()
 }
 
-async fn all_four_kinds(channel: Channel) {
+pub async fn all_four_kinds(channel: Channel) {
     let mut client = GreeterClient::new(channel);
     let hello = client.hello(v1::HelloRequest { name: "Ada".to_owned() }).await.unwrap();
     assert_eq!(hello.into_inner().message, "Hello, Ada!");
@@ -77,7 +77,7 @@ async fn all_four_kinds(channel: Channel) {
     assert!(soon("the end", answers.message()).await.unwrap().is_none());
 }
 
-async fn failures(channel: Channel) {
+pub async fn failures(channel: Channel) {
     let mut client = GreeterClient::new(channel);
     let nobody = client.hello(v1::HelloRequest::default()).await.unwrap_err();
     assert_eq!(nobody.code(), Code::InvalidArgument, "{nobody}");

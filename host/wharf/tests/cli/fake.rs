@@ -79,7 +79,7 @@ impl Control for Fake {
             node: "n1".into(),
             pid: std::process::id(),
             version: "0.1.0".into(),
-            abi: "1.0-draft".into(),
+            abi: "1.0".into(),
             started: jiff::Timestamp::now(),
             ready: true,
             generations_loaded: 1,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, FromQueryResult, IsolationLevel, JsonValue, QueryResult, Statement,
-    StatementBuilder, StreamTrait, TransactionError, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, JsonValue, QueryResult, Statement, StatementBuilder,
+    StreamTrait, TransactionError, TransactionOptions, TransactionTrait,
 };
 use wharf_plugin_api::sql::Target;
 
@@ -54,23 +54,14 @@ impl Db {
         by_name
     }
 
-    /// Rows as JSON objects.
+    /// Rows as JSON objects, with the values that serde makes of the fields.
     ///
     /// # Errors
     /// Whatever the database says.
     pub async fn json_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<JsonValue>, DbErr> {
         let statement = self.session.link.backend.build(statement);
-        json_all(&self.session, statement).await
+        self.session.json(statement).await
     }
-}
-
-pub(super) async fn json_all(session: &Session, statement: Statement) -> Result<Vec<JsonValue>, DbErr> {
-    let by_name = Session {
-        by_name: true,
-        ..session.clone()
-    };
-    let rows = by_name.query(statement).await?;
-    rows.iter().map(|row| JsonValue::from_query_result(row, "")).collect()
 }
 
 /// What every connection of ours does with its session.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sea_orm::sea_query::Values;
-use sea_orm::{DbBackend, DbErr, ExecResult, ProxyExecResult, QueryResult, Statement};
+use sea_orm::{DbBackend, DbErr, ExecResult, JsonValue, ProxyExecResult, ProxyRow, QueryResult, Statement};
 use wharf_plugin_api::abi_stable::std_types::RVec;
 use wharf_plugin_api::future::FfiFuture;
 use wharf_plugin_api::services::database::{DatabaseRef, DialectKind};
@@ -14,6 +14,7 @@ use wharf_plugin_api::{Fault, FaultCode};
 use super::columns::{Plan, Plans};
 use super::entities::Entities;
 use super::errors::{self, While};
+use super::json;
 use super::rows::Shape;
 use super::values::to_wire;
 
@@ -104,11 +105,20 @@ impl Session {
     }
 
     pub(crate) async fn query(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.each(statement, self.by_name, QueryResult::from).await
+    }
+
+    /// Each row as a JSON object.
+    pub(crate) async fn json(&self, statement: Statement) -> Result<Vec<JsonValue>, DbErr> {
+        self.each(statement, true, json::object).await
+    }
+
+    async fn each<T>(&self, statement: Statement, by_name: bool, make: impl Fn(ProxyRow) -> T) -> Result<Vec<T>, DbErr> {
         let plan = self.link.plan(&statement.sql)?;
         let request = Request::Query(self.target, wire(statement, plan.kinds.clone())?);
         let bytes = self.link.ask(&request).await?;
         match answer_view(&bytes).map_err(errors::codec)? {
-            AnswerView::Rows(mut view) => Shape::new(&view.columns, &plan, self.by_name).rows(&mut view),
+            AnswerView::Rows(mut view) => Shape::new(&view.columns, &plan, by_name).each(&mut view, make),
             AnswerView::Failed(failure) => Err(errors::failed(&failure, While::Querying)),
             _ => Err(errors::unexpected("rows")),
         }

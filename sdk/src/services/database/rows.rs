@@ -56,10 +56,15 @@ impl Shape {
 
     /// Reads all rows that are left.
     pub(crate) fn rows(&self, view: &mut RowsView<'_>) -> Result<Vec<QueryResult>, DbErr> {
+        self.each(view, QueryResult::from)
+    }
+
+    /// Reads all rows that are left and makes something of each.
+    pub(crate) fn each<T>(&self, view: &mut RowsView<'_>, make: impl Fn(ProxyRow) -> T) -> Result<Vec<T>, DbErr> {
         let mut rows = Vec::with_capacity(view.rows_left());
         let mut values = Vec::with_capacity(self.names.len());
         while let Some(row) = self.row(view, &mut values)? {
-            rows.push(row.into());
+            rows.push(make(row));
         }
         Ok(rows)
     }

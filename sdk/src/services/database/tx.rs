@@ -10,7 +10,7 @@ use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{AccessMode, DbErr, IsolationLevel, JsonValue, StatementBuilder, TransactionError, TransactionOptions, TransactionSession};
 use wharf_plugin_api::sql::{BeginWith, IsolationKind, Request, Target};
 
-use super::db::{ByName, json_all};
+use super::db::ByName;
 use super::link::{Link, Session};
 
 /// A transaction, or a savepoint in one (`tx.begin()`). Dropping it rolls it back, as does the end of the call it was opened
@@ -74,13 +74,13 @@ impl Tx {
         ByName { session, tx: PhantomData }
     }
 
-    /// Rows as JSON objects.
+    /// Rows as JSON objects, with the values that serde makes of the fields.
     ///
     /// # Errors
     /// Whatever the database says.
     pub async fn json_all<S: StatementBuilder>(&self, statement: &S) -> Result<Vec<JsonValue>, DbErr> {
         let statement = self.session.link.backend.build(statement);
-        json_all(&self.session, statement).await
+        self.session.json(statement).await
     }
 }
 

@@ -61,6 +61,7 @@ checks! {
     queries::the_same_name_twice_is_read_by_index,
     queries::a_struct_of_its_own_is_read,
     queries::json_has_the_columns_and_nothing_else,
+    queries::json_of_every_type_is_what_serde_writes,
     queries::raw_sql_gives_entities,
     queries::a_star_gives_entities,
     queries::least_and_greatest_have_the_type_of_their_column,

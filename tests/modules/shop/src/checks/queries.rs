@@ -3,8 +3,8 @@
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, JoinType, LoaderTrait, ModelTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, LoaderTrait,
+    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set, Statement,
 };
 use wharf_sdk::services::database::{Db, DbErrExt, DbFailureKind};
 
@@ -235,6 +235,21 @@ pub(super) async fn json_has_the_columns_and_nothing_else(db: &Db) -> Outcome {
     same(serde_json::Value::from(rows), wanted.clone())?;
     let rows = db.json_all(customer::Entity::find().as_query()).await?;
     same(serde_json::Value::from(rows), wanted)
+}
+
+pub(super) async fn json_of_every_type_is_what_serde_writes(db: &Db) -> Outcome {
+    let row = crate::entities::sink::sample(1, true).into_active_model().insert(db).await?;
+    let rows = db.json_all(crate::entities::sink::Entity::find().as_query()).await?;
+    let found = rows.first().and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
+    same(found.get("raw"), Some(&serde_json::json!([0, 1, 255])))?;
+    same(found.get("day"), Some(&serde_json::json!("2024-02-29")))?;
+    same(found.get("clock"), Some(&serde_json::json!("23:59:58.123456")))?;
+    same(found.get("moment"), Some(&serde_json::json!("2024-02-29T23:59:58.123456")))?;
+    same(found.get("instant"), Some(&serde_json::json!("2024-02-29T23:59:58.123456Z")))?;
+    same(found.get("key"), Some(&serde_json::json!(row.key.to_string())))?;
+    same(found.get("amount"), Some(&serde_json::json!("123.45")))?;
+    same(found.get("meta"), Some(&serde_json::json!({ "tags": row.meta.tags, "level": 7 })))?;
+    same(found.get("color"), Some(&serde_json::json!("blue")))
 }
 
 pub(super) async fn raw_sql_gives_entities(db: &Db) -> Outcome {
