@@ -63,10 +63,13 @@ impl Mesh {
 
     /// From now on every call goes over a socket to this address, which is a listener of this host.
     pub fn use_loopback(&self, address: SocketAddr) {
+        // Else a head waits for the acknowledgement of what went before it, 40 ms a call on Linux.
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .http2_only(true)
-            .build_http();
+            .build(connector);
         let _ = self.loopback.set(Loopback { address, client });
     }
 }

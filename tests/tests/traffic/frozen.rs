@@ -23,11 +23,12 @@ fn sums(folder: &Path) -> BTreeMap<String, String> {
 #[test]
 fn the_kept_binaries_are_the_ones_of_their_day() {
     let mut folders = 0;
-    for version in fs::read_dir(fixtures()).unwrap().flatten() {
-        for target in fs::read_dir(version.path()).unwrap().flatten() {
-            if !target.path().is_dir() {
-                continue;
-            }
+    let folders_in = |path: PathBuf| {
+        let entries = fs::read_dir(path).unwrap().flatten();
+        entries.filter(|entry| entry.path().is_dir())
+    };
+    for version in folders_in(fixtures()) {
+        for target in folders_in(version.path()) {
             folders += 1;
             let found: BTreeMap<String, String> = fs::read_dir(target.path())
                 .unwrap()
