@@ -1,6 +1,7 @@
 //! The module that uses every core service and gives every export, driven on a host with its core modules.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -33,6 +34,19 @@ const SERVICES: [&str; 16] = [
     "scheduler",
     "secrets",
 ];
+
+/// Where libraries are kept, a folder for each version of the ABI.
+#[must_use]
+pub fn fixtures() -> PathBuf {
+    root().join("tests/fixtures")
+}
+
+/// A library that is kept: `abi-1.0`, `gamut`. There are none yet for other systems than x86-64 Linux with glibc.
+#[must_use]
+pub fn kept(version: &str, name: &str) -> PathBuf {
+    let folder = fixtures().join(version).join("x86_64-unknown-linux-gnu");
+    folder.join(format!("lib{name}.so"))
+}
 
 /// Starts a host without modules in libraries, on which the gamut can do all it does.
 #[must_use]

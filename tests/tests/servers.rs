@@ -17,6 +17,8 @@ mod billing;
 mod blobs;
 #[path = "servers/blog.rs"]
 mod blog;
+#[path = "servers/frozen.rs"]
+mod frozen;
 #[path = "servers/fuzz.rs"]
 mod fuzz;
 #[path = "servers/migrate.rs"]

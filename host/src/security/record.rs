@@ -89,7 +89,7 @@ impl Recorder {
     /// [`NotRecorded`]
     pub async fn record(&self, deed: Deed) -> Result<(), NotRecorded> {
         let entry = Entry {
-            at: Some(timestamp(Timestamp::now().as_second())),
+            at: Some(timestamp(Timestamp::now())),
             tenant: deed.tenant,
             actor: deed.actor,
             action: deed.action,
@@ -152,7 +152,10 @@ impl Recorder {
             _ => ("wharf.call.limited", "more calls than the rate class allows"),
         };
         Entry {
-            at: Some(timestamp(denials.minute)),
+            at: Some(prost_types::Timestamp {
+                seconds: denials.minute,
+                nanos: 0,
+            }),
             tenant: denials.tenant.clone(),
             actor: denials.subject.clone(),
             action: action.to_owned(),
@@ -183,6 +186,24 @@ impl fmt::Debug for Recorder {
     }
 }
 
-fn timestamp(seconds: i64) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds, nanos: 0 }
+/// With its fraction: entries are listed by time, and those of the modules have theirs.
+fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let nanoseconds = at.as_nanosecond();
+    prost_types::Timestamp {
+        seconds: i64::try_from(nanoseconds.div_euclid(1_000_000_000)).unwrap_or_default(),
+        nanos: i32::try_from(nanoseconds.rem_euclid(1_000_000_000)).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_keeps_its_fraction() {
+        for (nanoseconds, seconds, nanos) in [(1_500_000_001, 1, 500_000_001), (2_000_000_000, 2, 0), (-1, -1, 999_999_999)] {
+            let at = Timestamp::from_nanosecond(nanoseconds).unwrap_or_default();
+            assert_eq!(timestamp(at), prost_types::Timestamp { seconds, nanos });
+        }
+    }
 }

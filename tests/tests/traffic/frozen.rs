@@ -7,11 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use wharf_tests::{TestServer, gamut, library, root};
-
-fn fixtures() -> PathBuf {
-    root().join("tests/fixtures")
-}
+use wharf_tests::{TestServer, gamut, library};
 
 /// `HASH  FILE` in each line, as `sha256sum` writes it.
 fn sums(folder: &Path) -> BTreeMap<String, String> {
@@ -27,7 +23,7 @@ fn the_kept_binaries_are_the_ones_of_their_day() {
         let entries = fs::read_dir(path).unwrap().flatten();
         entries.filter(|entry| entry.path().is_dir())
     };
-    for version in folders_in(fixtures()) {
+    for version in folders_in(gamut::fixtures()) {
         for target in folders_in(version.path()) {
             folders += 1;
             let found: BTreeMap<String, String> = fs::read_dir(target.path())
@@ -49,7 +45,7 @@ fn the_kept_binaries_are_the_ones_of_their_day() {
             );
         }
     }
-    assert!(folders > 0, "no binaries are kept in {}", fixtures().display());
+    assert!(folders > 0, "no binaries are kept in {}", gamut::fixtures().display());
 }
 
 #[test]
@@ -74,16 +70,11 @@ fn running(server: &TestServer, modules: &[&str]) {
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod on_linux {
     use wharf_tests::ServerOptions;
+    use wharf_tests::gamut::kept;
 
     use super::*;
     use crate::client::soon;
     use crate::grpc::{all_four_kinds, failures, plain};
-
-    /// The kept library of a module.
-    fn kept(version: &str, name: &str) -> PathBuf {
-        let folder = fixtures().join(version).join("x86_64-unknown-linux-gnu");
-        folder.join(format!("lib{name}.so"))
-    }
 
     #[test]
     fn the_gamut_of_abi_1_0_uses_every_service_and_gives_every_export() {
