@@ -22,6 +22,7 @@ mod s3;
 mod smtp;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::chown;
@@ -48,6 +49,8 @@ pub use smtp::{Smtp, SmtpSecurity};
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long a server that was asked to stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Where their ports are.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
 /// How often other ports are tried when somebody took one between choosing and listening.
 const TRIES: usize = 4;
 
@@ -391,11 +394,15 @@ fn new_folder(name: &str) -> Result<TempDir, String> {
     made.map_err(|error| format!("cannot make a folder for {name}: {error}"))
 }
 
-/// Free ports. All are held until all are known, so they differ.
+/// Free ports. All are held until all are known, so they differ. They are below those that the system gives to clients and to
+/// whoever asks for any: one of these could be somebody else's by the time a killed server wants it back.
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let held: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<_, _>>()?;
+    let random = || u16::try_from(RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start)).unwrap_or_default();
+    let one = || {
+        let free = (0..100).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, PORTS.start + random())).ok());
+        free.ok_or_else(|| io::Error::other(format!("100 ports of {PORTS:?} are all taken")))
+    };
+    let held: Vec<_> = (0..count).map(|_| one()).collect::<Result<_, _>>()?;
     held.iter()
         .map(|listener| listener.local_addr().map(|address| address.port()))
         .collect()
@@ -403,7 +410,7 @@ fn free_ports(count: usize) -> io::Result<Vec<u16>> {
 
 fn is_port_taken(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    ["address already in use", "address in use", "eaddrinuse"]
+    ["address already in use", "address in use", "eaddrinuse", "dist_port_already_used"]
         .iter()
         .any(|text| reason.contains(text))
 }
