@@ -42,19 +42,19 @@ pub(crate) fn routes() -> Routes<Gamut> {
 /// Written by hand: what a document is made with is no matter of the ABI.
 pub(crate) fn document() -> OpenApi {
     let answered = |what: &str| json!({ "responses": { "200": { "description": what } } });
-    let with = |name: &str, mut operation: Value| {
-        operation["parameters"] = json!([{ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }]);
-        operation
+    let with = |name: &str, what: &str| {
+        let place = json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+        json!({ "parameters": [place], "responses": { "200": { "description": what } } })
     };
     OpenApi::of(&json!({
         "openapi": "3.1.0",
         "info": { "title": "gamut", "version": "1.0.0" },
         "paths": {
-            "/tour/{service}": { "post": with("service", answered("What came of it")) },
+            "/tour/{service}": { "post": with("service", "What came of it") },
             "/seen": { "get": answered("What happened without a request") },
             "/once": { "post": answered("The number of the row") },
             "/echo": { "post": answered("The same bytes") },
-            "/numbers/{limit}": { "get": with("limit", answered("Server-sent events")) },
+            "/numbers/{limit}": { "get": with("limit", "Server-sent events") },
             "/trailing": { "get": answered("A body with a trailer") },
             "/panic": { "get": answered("Never") },
         },
