@@ -83,6 +83,15 @@ pub fn drive(server: &TestServer) {
     assert!(!output.contains(SEED), "the secret was printed:\n{output}");
 }
 
+/// It calls the greeter, for its caller and for itself: after one of them was replaced.
+///
+/// # Panics
+/// When it is not greeted.
+pub fn calls_the_greeter(server: &TestServer) {
+    let caller = people::person(server, "default", "caller", &["admin"]);
+    assert_eq!(tour(server, &caller, "channel"), expected("channel"));
+}
+
 /// The services that the ABI has today, as its snapshot lists them.
 ///
 /// # Panics
@@ -252,7 +261,8 @@ fn outside(server: &TestServer) {
     server.wait_for_module("gamut", "degraded", |status| status["health"] == "degraded");
 }
 
-/// What the module answers by itself: bodies, trailers, events, a panic, a key.
+/// What the module answers by itself: bodies, events, a panic, a key. Its trailers end a body here; that they arrive is seen with
+/// gRPC, whose status they carry.
 fn http(server: &TestServer, walker: &Person) {
     let large = "0123456789abcdef".repeat(100_000);
     assert!(echo(server, &large) == large, "an echo of {} bytes differs", large.len());
