@@ -83,8 +83,10 @@ impl Server {
 
     /// Stops accepting, tells clients to go (HTTP/2 GOAWAY, HTTP/1.1 `connection: close`), lets requests in flight
     /// end until `patience` is over, then cuts what is left.
-    pub async fn shutdown(self, patience: Duration) -> Shutdown {
+    pub async fn shutdown(mut self, patience: Duration) -> Shutdown {
         self.accepting.abort();
+        // It may be accepting at this moment: what it accepts is served, and nothing counts as ended before.
+        let _ = (&mut self.accepting).await;
         self.connections.drain();
         if tokio::time::timeout(patience, self.connections.ended()).await.is_ok() {
             return Shutdown { cut: 0, connections: 0 };
