@@ -39,7 +39,7 @@ use tempfile::TempDir;
 use crate::process::{Process, until};
 
 pub use oidc::Oidc;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, Standby};
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use s3::S3;
@@ -396,7 +396,7 @@ fn new_folder(name: &str) -> Result<TempDir, String> {
 
 /// Free ports. All are held until all are known, so they differ. They are below those that the system gives to clients and to
 /// whoever asks for any: one of these could be somebody else's by the time a killed server wants it back.
-fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     let random = || u16::try_from(RandomState::new().hash_one(()) % u64::from(PORTS.end - PORTS.start)).unwrap_or_default();
     let one = || {
         let free = (0..100).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, PORTS.start + random())).ok());

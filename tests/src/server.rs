@@ -1,8 +1,7 @@
 //! The real `wharf serve` on free ports, with a data folder of its own.
 
 use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::artifacts::{install, library, wharf_binary};
+use crate::backends::free_ports;
 use crate::client::{self, Answer};
 use crate::process::{Process, until};
 use crate::workspace::{make_private, scratch};
@@ -98,12 +98,16 @@ impl TestServer {
         }
         let config = folder.path().join("wharf-host.toml");
         fs::write(&config, options.config).map_err(|error| Failure::Other(format!("cannot write {}: {error}", config.display())))?;
-        let (http, management) = free_addresses().map_err(|error| Failure::Other(format!("no free port: {error}")))?;
+        let ports = free_ports(2).map_err(|error| Failure::Other(format!("no free port: {error}")))?;
+        let [http, management] = ports.as_slice() else {
+            return Err(Failure::PortTaken);
+        };
+        let address = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
         let own = |text: &&str| (*text).to_owned();
         let mut server = Self {
             process: Process::none(),
-            http,
-            management,
+            http: address(http),
+            management: address(management),
             folder,
             arguments: options.arguments.iter().map(own).collect(),
             environment: options.environment.iter().map(|(name, value)| (own(name), own(value))).collect(),
@@ -180,9 +184,9 @@ impl TestServer {
             if let Some(status) = self.process.try_wait() {
                 return Some(Err(status));
             }
-            client::send(self.management, "GET", "/readyz", &[], &[])
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(Ok(()))
+            let is_ready = client::send(self.management, "GET", "/readyz", &[], &[]).is_ok_and(|answer| answer.status == 200);
+            // One that ended meanwhile found its port taken, and the answer was somebody else's.
+            is_ready.then(|| self.process.try_wait().map_or(Ok(()), Err))
         });
         let output = self.process.output();
         match seen {
@@ -368,13 +372,6 @@ pub fn without_test_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WHARF_TEST_")) {
         command.env_remove(name);
     }
-}
-
-/// Two free addresses. Both are held until both are known, so they differ.
-fn free_addresses() -> io::Result<(SocketAddr, SocketAddr)> {
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok((first.local_addr()?, second.local_addr()?))
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ pub fn stays(mut is_so: impl FnMut() -> bool) -> bool {
 }
 
 /// A key that no other user can read.
-pub(crate) fn master_key(folder: &TempDir) -> PathBuf {
+pub fn master_key(folder: &TempDir) -> PathBuf {
     let file = folder.path().join("master.key");
     fs::write(&file, format!("{}\n", "5a".repeat(32))).expect("a scratch folder can be written to");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its file too");

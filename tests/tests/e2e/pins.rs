@@ -60,5 +60,5 @@ fn what_is_explained_is_what_is_in_force() {
         ("signed".into(), "1s".into())
     );
     assert_eq!(explained("http.request_timeout"), "1m");
-    assert!(server.process().output().contains("http.request_timeout"));
+    server.process().wait_for_output("http.request_timeout", LIMIT);
 }

@@ -294,12 +294,12 @@ fn the_command_line_finds_a_trace_by_what_the_log_prints() {
     let server = stage::server(&["lab_module"], &stage::config("", ""));
     let answer = server.get("/lab/log/one");
     assert_eq!(answer.status, 200);
-    server.process().wait_for_output("request served", SOON);
+    // Probes are served and logged too.
+    let is_ours = |line: &str| line.contains("request served") && line.contains("/lab/log/");
+    let number = server.process().wait_for_line(SOON, |_, line| is_ours(line));
     let output = server.process().output();
-    let line = output
-        .lines()
-        .find(|line| line.contains("request served") && line.contains("/lab/log/"));
-    let line: Value = serde_json::from_str(line.expect("the request is in the log")).unwrap();
+    let line = output.lines().nth(number.expect("the request is in the log")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
     let id = |name: &str| {
         let value = [&line["fields"][name], &line[name]].into_iter().find_map(Value::as_str);
         value.unwrap_or_else(|| panic!("no {name} in {line}")).to_owned()
