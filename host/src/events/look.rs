@@ -9,10 +9,11 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 use wharf_plugin_api::sql::Value;
 
-use super::envelope::publisher;
+use super::envelope::{is_shared, publisher};
 use super::hub::{EventHub, lock};
 use super::outbox::{self, OutboxRow, Which};
-use super::{relay, subscribers};
+use super::relay;
+use super::subscribers::{self, Subscriber};
 use crate::ports::database::{DbError, On};
 use crate::queue::{Attempt, Filter, Item, Kind, State};
 
@@ -111,7 +112,10 @@ pub struct ReplayProgress {
     pub replay: String,
     /// Deliveries written so far, over all calls.
     pub delivered: u64,
-    /// Where the next call goes on; none when it is done.
+    /// Publisher that is read; empty before the first. A subject that many modules publish is kept with each of them.
+    #[serde(default)]
+    pub publisher: String,
+    /// Where the next call goes on with it; none when all is done.
     pub next: Option<i64>,
 }
 
@@ -279,33 +283,43 @@ impl EventHub {
         let mut progress = from.unwrap_or_else(|| ReplayProgress {
             replay: Uuid::now_v7().to_string(),
             delivered: 0,
+            publisher: String::new(),
             next: Some(0),
         });
         let Some(after) = progress.next else { return Ok(progress) };
-        let source = self.0.queues.of(publisher(&to.event_type)).await?;
-        let which = Which {
-            event_type: Some(to.event_type.clone()),
-            id: id.map(ToOwned::to_owned),
-            since_ms,
-            after_seq: Some(after),
-            limit: PAGE,
-            ..Which::default()
+        let home = self.0.queues.of(publisher(&to.event_type)).await?;
+        let sources = if is_shared(&to.event_type) {
+            self.0.queues.all()
+        } else {
+            vec![home]
         };
-        let page = outbox::find(&source, &which).await?;
-        let all = subscribers::all(&source, On::Pool).await?;
-        let known = all
-            .iter()
-            .find(|known| known.module == to.module && known.subscription == to.subscription);
-        let Some(subscriber) = known else {
-            progress.next = None;
-            return Ok(progress);
-        };
-        let items: Vec<_> = page
-            .iter()
-            .map(|row| relay::item(&row.event, subscriber, &progress.replay))
-            .collect();
-        progress.delivered += self.0.queues.of(&to.module).await?.put(On::Pool, Kind::EVENT, &items).await?;
-        progress.next = page.last().filter(|_| page.len() == PAGE).map(|row| row.seq);
+        for source in sources.iter().skip_while(|source| source.module() < progress.publisher.as_str()) {
+            let is_of = |known: &Subscriber| {
+                known.module == to.module && known.subscription == to.subscription && known.event_type == to.event_type
+            };
+            let all = subscribers::all(source, On::Pool).await?;
+            let Some(subscriber) = all.iter().find(|known| is_of(known)) else {
+                continue;
+            };
+            let which = Which {
+                event_type: Some(to.event_type.clone()),
+                id: id.map(ToOwned::to_owned),
+                since_ms,
+                after_seq: Some(if source.module() == progress.publisher { after } else { 0 }),
+                limit: PAGE,
+                ..Which::default()
+            };
+            let page = outbox::find(source, &which).await?;
+            let item = |row: &OutboxRow| relay::item(&row.event, subscriber, &progress.replay);
+            let items: Vec<_> = page.iter().map(item).collect();
+            progress.delivered += self.0.queues.of(&to.module).await?.put(On::Pool, Kind::EVENT, &items).await?;
+            if let Some(last) = page.last().filter(|_| page.len() == PAGE) {
+                source.module().clone_into(&mut progress.publisher);
+                progress.next = Some(last.seq);
+                return Ok(progress);
+            }
+        }
+        progress.next = None;
         Ok(progress)
     }
 }

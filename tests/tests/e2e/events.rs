@@ -1,6 +1,6 @@
 //! Events through reloads, and what operators see of subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
 
@@ -80,4 +80,48 @@ fn a_subscription_to_what_many_modules_publish_is_shown_once() {
     let records: Vec<&Value> = rows.iter().filter(|row| row["module"] == "audit").collect();
     assert_eq!(records.len(), 1, "{rows:#?}");
     assert_eq!(records[0]["event_type"], "wharf.audit.recorded.v1");
+}
+
+#[test]
+fn a_replay_of_what_many_modules_publish_has_the_events_of_each_of_them() {
+    let server = people::host(&["desk_module"], "", &[]);
+    people::person(&server, "default", "ada", &["admin@*"]);
+    // All of these record what was done, and each keeps it with itself.
+    let recorded = until(Duration::from_secs(60), || {
+        let records = records(&server);
+        let by: BTreeSet<&str> = records.iter().filter_map(|record| record["entry"]["recorder"].as_str()).collect();
+        ["identity", "authz", "auth"]
+            .iter()
+            .all(|module| by.contains(module))
+            .then_some(records)
+    });
+    let recorded = recorded.unwrap_or_else(|| panic!("{:#?}", records(&server)));
+    let ran = server.wharf(&["events", "replay", "audit", "record", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let progress: Value = serde_json::from_str(&ran.out).unwrap();
+    // What the host itself does it tells the record without an event.
+    let by_modules = recorded.iter().filter(|record| record["entry"]["recorder"] != "host").count();
+    assert!(
+        progress["delivered"].as_u64().unwrap() >= by_modules as u64,
+        "{progress}, {recorded:#?}"
+    );
+    let handled = until(Duration::from_secs(60), || {
+        (server.wharf(&["events", "list", "--json"]).out.trim() == "[]").then_some(())
+    });
+    assert!(handled.is_some(), "{:?}", server.wharf(&["events", "list"]));
+    // The record takes each once, however often it comes.
+    let after = records(&server);
+    let ids: BTreeSet<&str> = after.iter().filter_map(|record| record["entry"]["id"].as_str()).collect();
+    assert!(ids.len() == after.len() && after.len() >= recorded.len(), "{after:#?}");
+}
+
+fn records(server: &TestServer) -> Vec<Value> {
+    let ran = server.wharf(&["audit", "list", "--limit", "500", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let listed: Value = serde_json::from_str(&ran.out).unwrap();
+    listed["entries"]
+        .as_array()
+        .or_else(|| listed.as_array())
+        .unwrap_or_else(|| panic!("{listed}"))
+        .clone()
 }
