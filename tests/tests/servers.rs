@@ -27,6 +27,8 @@ mod migrate;
 mod nodes;
 #[path = "servers/protos.rs"]
 mod protos;
+#[path = "servers/replica.rs"]
+mod replica;
 #[path = "servers/security.rs"]
 mod security;
 #[path = "servers/shop.rs"]

@@ -161,7 +161,7 @@ impl JobHub {
             let sql = format!(
                 "SELECT job, item, fire_ms, attempt, node, started_ms, ended_ms, outcome, error FROM wharf_runs {condition} ORDER BY started_ms DESC, id DESC LIMIT {limit}"
             );
-            let found = queue.space().query(On::Replica, &queue.statement(&sql, args)).await?;
+            let found = queue.space().query(On::Pool, &queue.statement(&sql, args)).await?;
             rows.extend(found.iter().filter_map(|row| run_row(queue.module(), row)));
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.started));

@@ -75,7 +75,7 @@ impl Queue {
         let sql = format!("SELECT {COLUMNS} FROM wharf_queue WHERE {condition} ORDER BY seq DESC LIMIT {limit}");
         let mut statement = self.statement(&sql, args);
         statement.kinds = kinds();
-        read(&self.space().query(On::Replica, &statement).await?)
+        read(&self.space().query(On::Pool, &statement).await?)
     }
 
     /// Lets dead items be tried again, from their first try on; their errors stay. Gives how many.
@@ -122,7 +122,7 @@ impl Queue {
     pub async fn counts(&self) -> Result<Vec<LaneCount>, DbError> {
         let sql =
             "SELECT kind, name, state, COUNT(*), MIN(created_ms) FROM wharf_queue GROUP BY kind, name, state ORDER BY kind, name, state";
-        let rows = self.space().query(On::Replica, &self.statement(sql, Vec::new())).await?;
+        let rows = self.space().query(On::Pool, &self.statement(sql, Vec::new())).await?;
         let text = |value: &Value| value.as_text().unwrap_or_default().to_owned();
         let counts = rows.iter().filter_map(|row| {
             let [kind, name, state, count, oldest] = row else { return None };

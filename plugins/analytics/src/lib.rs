@@ -46,7 +46,7 @@ impl Module for Analytics {
     async fn init(ctx: Context, config: Config) -> Result<Self, Error> {
         let (db, config) = (ctx.db()?, Arc::new(config));
         Ok(Self {
-            recorder: recorder::Recorder::new(&db, config.clone(), meters::Meters::new(&ctx)?),
+            recorder: recorder::Recorder::new(config.clone(), meters::Meters::new(&ctx)?),
             reader: reader::Reader::new(&db, config.clone()),
             keeper: retention::Keeper::new(db.clone(), config.clone()),
             db,

@@ -1,12 +1,12 @@
 //! The names of metrics and dimensions that a tenant has.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use wharf_sdk::Tenant;
-use wharf_sdk::services::database::{Db, Tx};
+use wharf_sdk::services::database::Tx;
 
 use crate::domain::{Dimension, Record};
 use crate::error::{Error, Result};
@@ -21,37 +21,48 @@ type Full = (Tenant, String, String);
 /// Names, of which those that are known to be in the database need no statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
-    replica: Db,
     most: u32,
-    known: Arc<RwLock<HashSet<Full>>>,
+    remembered: Arc<RwLock<Remembered>>,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    /// Seen committed: they are there for ever.
+    known: HashSet<Full>,
+    /// Entered here, by the transaction that did and may still be rolled back.
+    entered: HashMap<Full, u64>,
 }
 
 impl Names {
-    pub(crate) fn new(db: &Db, most: u32) -> Self {
+    pub(crate) fn new(most: u32) -> Self {
         Self {
-            replica: db.replica(),
             most,
-            known: Arc::default(),
+            remembered: Arc::default(),
         }
     }
 
     /// Enters the names of records that are not there yet.
     pub(crate) async fn ensure(&self, tx: &Tx, tenant: &Tenant, records: impl Iterator<Item = &Record>, now: i64) -> Result<()> {
         for full in self.unknown(tenant, records) {
-            if self.is_committed(&full).await? {
+            if self.is_there(tx, &full).await? {
                 continue;
             }
             if full.2.is_empty() {
                 self.limit(tx, tenant, &full.1).await?;
             }
             insert(tx, tenant, &full, now).await?;
+            let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+            if remembered.entered.len() >= REMEMBERED {
+                remembered.entered.retain(|_, by| *by == tx.id());
+            }
+            remembered.entered.insert(full, tx.id());
         }
         Ok(())
     }
 
     /// In one order, whoever writes.
     fn unknown<'a>(&self, tenant: &Tenant, records: impl Iterator<Item = &'a Record>) -> BTreeSet<Full> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = &self.remembered.read().unwrap_or_else(PoisonError::into_inner).known;
         let all = records.flat_map(|record| {
             let of = |dimension: Dimension| (tenant.clone(), record.metric.as_str().to_owned(), dimension.name);
             record.counted_under().map(of)
@@ -59,24 +70,27 @@ impl Names {
         all.filter(|full| !known.contains(full)).collect()
     }
 
-    /// Asked outside of the transaction, which may be rolled back: only what everybody sees may be remembered. Readers have connections of
-    /// their own, so whoever holds a transaction does not wait for one that holds another.
-    async fn is_committed(&self, full: &Full) -> Result<bool> {
+    /// Asked in the transaction: whoever holds one waits for no other connection, and needs no replica. It sees what is committed, and
+    /// what it entered itself, which is not remembered, since it may be rolled back.
+    async fn is_there(&self, tx: &Tx, full: &Full) -> Result<bool> {
         let (tenant, metric, dimension) = full;
         let found = tenant
             .find::<name::Entity>()
             .filter(name::Column::Metric.eq(metric.as_str()))
             .filter(name::Column::Dimension.eq(dimension.as_str()))
-            .one(&self.replica)
+            .one(tx)
             .await?;
         if found.is_none() {
             return Ok(false);
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        if remembered.entered.get(full) != Some(&tx.id()) {
+            if remembered.known.len() >= REMEMBERED {
+                remembered.known.clear();
+            }
+            remembered.entered.remove(full);
+            remembered.known.insert(full.clone());
         }
-        known.insert(full.clone());
         Ok(true)
     }
 

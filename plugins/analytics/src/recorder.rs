@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use wharf_sdk::Tenant;
-use wharf_sdk::services::database::{Db, Tx};
+use wharf_sdk::services::database::Tx;
 
 use crate::config::Config;
 use crate::domain::{DAY, Grain, Key, MAX_SUM, Record, Sums, Tally};
@@ -80,9 +80,9 @@ impl EventId {
 }
 
 impl Recorder {
-    pub(crate) fn new(db: &Db, config: Arc<Config>, meters: Meters) -> Self {
+    pub(crate) fn new(config: Arc<Config>, meters: Meters) -> Self {
         Self {
-            names: Names::new(db, config.max_metrics),
+            names: Names::new(config.max_metrics),
             config,
             meters,
         }

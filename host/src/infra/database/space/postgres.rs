@@ -137,7 +137,8 @@ impl PgSpaces {
         };
         let engine = PgEngine {
             primary: session(&self.primary, false),
-            replica: session(self.replica.as_ref().unwrap_or(&self.primary), true),
+            reading: session(self.replica.as_ref().unwrap_or(&self.primary), true),
+            has_replica: self.replica.is_some(),
             limits,
             kept_by: role.kept_by(&name),
             schema: name,

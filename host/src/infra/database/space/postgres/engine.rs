@@ -19,8 +19,9 @@ use crate::ports::database::{Begin, DbError, DbErrorKind, Dialect, Isolation};
 pub(super) struct PgEngine {
     /// To the primary, as the module.
     pub(super) primary: PgConnectOptions,
-    /// For reading only.
-    pub(super) replica: PgConnectOptions,
+    /// For reading only: to the replica where there is one, else to the primary.
+    pub(super) reading: PgConnectOptions,
+    pub(super) has_replica: bool,
     pub(super) limits: Limits,
     /// Name of the schema.
     pub(super) schema: String,
@@ -58,7 +59,8 @@ impl Engine for PgEngine {
 
     async fn connect(&self, lane: Lane) -> Result<PgConn, DbError> {
         let conn = connect(self.options(lane)).await;
-        let mut conn = conn.inspect_err(|error| tracing::debug!(error = %error, "no connection to PostgreSQL"))?;
+        let conn = conn.inspect_err(|error| tracing::debug!(error = %error, "no connection to PostgreSQL"));
+        let mut conn = conn.map_err(|error| self.of_lane(lane, error))?;
         let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
             .fetch_one(&mut conn)
             .await
@@ -89,7 +91,7 @@ impl Engine for PgEngine {
                 }
                 self.run_once(conn, op, plan).await
             }
-            result => result,
+            result => result.map_err(|error| self.of_lane(conn.lane, error)),
         }
     }
 
@@ -103,7 +105,7 @@ impl Engine for PgEngine {
         if conn.in_transaction && self.plan(&statement.sql).is_ok_and(|plan| !plan.writes()) {
             return walk(conn, statement, to).await.err();
         }
-        stream(conn, statement, to).await.err()
+        stream(conn, statement, to).await.err().map(|error| self.of_lane(conn.lane, error))
     }
 
     async fn step<'c>(&'c self, conn: &'c mut PgConn, step: Step) -> Result<(), DbError> {
@@ -166,7 +168,16 @@ impl PgEngine {
     const fn options(&self, lane: Lane) -> &PgConnectOptions {
         match lane {
             Lane::Writer => &self.primary,
-            Lane::Reader => &self.replica,
+            Lane::Reader => &self.reading,
+        }
+    }
+
+    /// Says of an error that it is the replica's.
+    fn of_lane(&self, lane: Lane, error: DbError) -> DbError {
+        if lane == Lane::Reader && self.has_replica {
+            fault::of_replica(error)
+        } else {
+            error
         }
     }
 

@@ -67,6 +67,22 @@ fn kind_of(code: &str) -> DbErrorKind {
     }
 }
 
+/// The same, from a replica: one that is behind has not heard yet of a role, a schema, a table, a column or a function that the
+/// primary has.
+pub(super) fn of_replica(error: DbError) -> DbError {
+    let is_behind = matches!(error.code.as_str(), "3F000" | "42P01" | "42703" | "42883" | "42704");
+    let (kind, what) = if is_behind {
+        (DbErrorKind::Unavailable, "the read replica does not have this (yet)")
+    } else {
+        (error.kind, "the read replica")
+    };
+    DbError {
+        kind,
+        message: format!("{what}: {}", error.message),
+        ..error
+    }
+}
+
 /// Whether a statement failed only since its table has changed after it was prepared.
 pub(super) fn is_stale_plan(error: &DbError) -> bool {
     error.code == "0A000" && error.message.contains("cached plan")
