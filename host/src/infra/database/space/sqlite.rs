@@ -3,18 +3,18 @@
 mod bind;
 mod engine;
 mod fault;
+mod passing;
 mod plan;
 mod read;
 mod watch;
 
 use std::collections::HashMap;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::engine::SqliteEngine;
+use self::passing::Passing;
 use super::executor::Executor;
 use super::limits::Limits;
 use crate::config::is_module_id;
@@ -49,9 +49,6 @@ enum Folder {
     /// Made when it is first needed, and removed when neither this nor a space in it is there any more.
     Passing(Mutex<Option<Arc<Passing>>>),
 }
-
-/// A folder that ends with its value.
-struct Passing(PathBuf);
 
 impl SqliteSpaces {
     /// Files `<id>.sqlite` of mode 0600 in `folder`, which is made with mode 0700 when it is first needed.
@@ -168,7 +165,7 @@ impl Folder {
         let folder = match self {
             Self::Kept(path) => path.clone(),
             Self::Passing(made) => match &*made.lock().unwrap_or_else(PoisonError::into_inner) {
-                Some(passing) => passing.0.clone(),
+                Some(passing) => passing.path().to_path_buf(),
                 None => return Ok(Vec::new()),
             },
         };
@@ -192,26 +189,13 @@ impl Folder {
             Self::Passing(made) => {
                 let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(passing) = &*made {
-                    return Ok((passing.0.clone(), Some(Arc::clone(passing))));
+                    return Ok((passing.path().to_path_buf(), Some(Arc::clone(passing))));
                 }
-                #[allow(
-                    clippy::disallowed_methods,
-                    reason = "a folder of a name never used before, made for this user alone or not at all"
-                )]
-                let path = std::env::temp_dir().join(format!("wharf-spaces-{}", uuid::Uuid::now_v7()));
-                DirBuilder::new().mode(0o700).create(&path)?;
-                let passing = Arc::new(Passing(path.clone()));
+                let passing = Arc::new(Passing::make()?);
                 *made = Some(Arc::clone(&passing));
-                Ok((path, Some(passing)))
+                Ok((passing.path().to_path_buf(), Some(passing)))
             }
         }
-    }
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // Connections that are still open keep what they have until they end.
-        drop(std::fs::remove_dir_all::<&Path>(&self.0));
     }
 }
 
