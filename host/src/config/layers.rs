@@ -204,7 +204,7 @@ fn extract(figment: &Figment) -> Result<Config, ConfigError> {
 /// The default of one key as a layer; of the whole list where the path leads into one, and nothing where there is no default.
 fn default_at(path: &[String]) -> Layer {
     let path: Vec<String> = path.iter().take_while(|key| key.parse::<usize>().is_err()).cloned().collect();
-    let pointer = path.iter().fold(String::new(), |pointer, key| pointer + "/" + key);
+    let pointer = path.iter().fold(String::new(), |pointer, key| format!("{pointer}/{key}"));
     let default = defaults().pointer(&pointer).cloned().unwrap_or(Value::Null);
     Layer {
         source: Source::Default,
