@@ -166,11 +166,12 @@ fn what_happens_to_an_account_holds_on_both_nodes_and_both_keep_a_record() {
     assert_eq!(ada.call(&two, "wharf.identity.v1.Users/SetPassword", &back).status, 200);
 
     // Suspended on one, out on both; active again, in again, keys and all.
+    let id = ada.id.clone();
     let set = |server: &TestServer, status: &str| {
         operate(
             server,
             "wharf.identity.v1.Users/SetStatus",
-            &json!({ "id": ada.id, "status": status }),
+            &json!({ "id": id, "status": status }),
         );
     };
     set(&one, "suspended");
