@@ -168,11 +168,7 @@ fn what_happens_to_an_account_holds_on_both_nodes_and_both_keep_a_record() {
     // Suspended on one, out on both; active again, in again, keys and all.
     let id = ada.id.clone();
     let set = |server: &TestServer, status: &str| {
-        operate(
-            server,
-            "wharf.identity.v1.Users/SetStatus",
-            &json!({ "id": id, "status": status }),
-        );
+        operate(server, "wharf.identity.v1.Users/SetStatus", &json!({ "id": id, "status": status }));
     };
     set(&one, "suspended");
     for server in [&two, &one] {
